@@ -1,0 +1,1 @@
+//! Positioned reads and writes, extents, and progress.

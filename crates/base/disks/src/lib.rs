@@ -1,0 +1,1 @@
+//! Which block devices there are, and what is on them.

@@ -1,0 +1,1 @@
+//! What the builder tells /init: seal, manifest, command-line keys, paths on the stick.

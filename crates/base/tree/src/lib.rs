@@ -1,0 +1,1 @@
+//! A file tree in memory: names, metadata, xattrs, and where each file's bytes are.

@@ -1,0 +1,1 @@
+//! Linux kernel images, configs and module indexes, resolved to a load plan.

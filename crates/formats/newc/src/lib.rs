@@ -1,0 +1,1 @@
+//! The cpio archive format of initramfs images.

@@ -1,0 +1,1 @@
+//! SquashFS 4.0 writer.

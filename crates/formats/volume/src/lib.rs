@@ -1,0 +1,1 @@
+//! FAT32 and the partition table around it.

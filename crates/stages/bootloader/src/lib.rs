@@ -1,0 +1,1 @@
+//! Loader files, menus and patches for each firmware.

@@ -1,0 +1,1 @@
+//! Which byte of the stick holds what; written once, front to back.

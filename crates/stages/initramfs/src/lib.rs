@@ -1,0 +1,1 @@
+//! Modules, /init and the manifest become an initramfs archive.

@@ -1,0 +1,1 @@
+//! Boots an image under QEMU and watches it.

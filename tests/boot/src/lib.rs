@@ -1,0 +1,1 @@
+//! Boot scenarios under QEMU, a row each.

@@ -1,0 +1,2 @@
+//! demo, test, tidy, bench.
+fn main() {}
