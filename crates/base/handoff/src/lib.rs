@@ -1,1 +1,22 @@
-//! What the builder tells /init: seal, manifest, command-line keys, paths on the stick.
+//! What the builder tells `/init`: the seal and the module plan inside the initramfs, the manifest
+//! and the paths on the stick, the words of the kernel command line, and the strings with which a
+//! test harness speaks to a booted stick.
+//!
+//! Builder and `/init` never share state in another way: what is not here, neither may assume of
+//! the other. Everything is line-based text, so that a person with a shell can read it.
+
+mod cmdline;
+mod fields;
+mod identity;
+mod manifest;
+mod modules;
+pub mod oem;
+pub mod paths;
+mod seal;
+
+pub use cmdline::{CommandLine, ModuleOption, NotASize, OverlaySize};
+pub use fields::ParseError;
+pub use identity::Identity;
+pub use manifest::Manifest;
+pub use modules::{Alias, Module, ModulePlan};
+pub use seal::Seal;

@@ -1,0 +1,111 @@
+//! What is on the stick, in words.
+
+use crate::fields::{Fields, hex};
+use crate::{Identity, ParseError};
+use std::fmt;
+
+const HEADING: &str = "livestick-manifest 1";
+
+/// The file `/live/manifest`: which stick this is, what its root image must look like, and what it
+/// was built from. `to_string` gives the file's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The stick's identity, as in the initramfs's seal.
+    pub identity: Identity,
+    /// The exact length of the root image, in bytes.
+    pub image_bytes: u64,
+    /// SHA-256 of the root image.
+    pub image_sha256: [u8; 32],
+    /// The kernel's release.
+    pub kernel_release: String,
+    /// The name of the system on the stick, from its `os-release`.
+    pub title: String,
+    /// The program that made the stick, with its version.
+    pub tool: String,
+    /// What was chosen: `compression` = `zstd:15`, …
+    pub options: Vec<(String, String)>,
+    /// Where each loader file came from: `syslinux/ldlinux.sys` = `syslinux 3:6.04-…`.
+    pub origins: Vec<(String, String)>,
+}
+
+impl Manifest {
+    /// The longest manifest that is read or written. `/init` reads it from whatever medium is
+    /// plugged in, so it must not be led to read without end.
+    pub const LIMIT_BYTES: usize = 16 * 1024;
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// Where it is not a manifest, or a field is missing or wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| ParseError::NotText)?;
+        let fields = Fields::parse(HEADING, text)?;
+        Ok(Self {
+            identity: fields.value("identity")?,
+            image_bytes: fields.value("image-bytes")?,
+            image_sha256: fields.hex("image-sha256")?,
+            kernel_release: fields.text("kernel-release")?.to_owned(),
+            title: fields.text("title")?.to_owned(),
+            tool: fields.text("tool")?.to_owned(),
+            options: fields.group("option."),
+            origins: fields.group("origin."),
+        })
+    }
+}
+
+impl fmt::Display for Manifest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{HEADING}")?;
+        writeln!(formatter, "identity={}", self.identity)?;
+        writeln!(formatter, "image-bytes={}", self.image_bytes)?;
+        writeln!(formatter, "image-sha256={}", hex(&self.image_sha256))?;
+        writeln!(formatter, "kernel-release={}", line(&self.kernel_release))?;
+        writeln!(formatter, "title={}", line(&self.title))?;
+        writeln!(formatter, "tool={}", line(&self.tool))?;
+        for (name, value) in &self.options {
+            writeln!(formatter, "option.{}={}", line(name), line(value))?;
+        }
+        for (name, value) in &self.origins {
+            writeln!(formatter, "origin.{}={}", line(name), line(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value on one line: what was typed or read from the source cannot add fields.
+fn line(value: &str) -> String {
+    value.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(title: &str) -> Manifest {
+        Manifest {
+            identity: Identity([7; 16]),
+            image_bytes: 4096,
+            image_sha256: [9; 32],
+            kernel_release: "6.1.0-50-amd64".to_owned(),
+            title: title.to_owned(),
+            tool: "livestick 0.1.0".to_owned(),
+            options: vec![("cmdline".to_owned(), "a=b c".to_owned())],
+            origins: vec![("syslinux/ldlinux.sys".to_owned(), "syslinux 3:6".to_owned())],
+        }
+    }
+
+    #[test]
+    fn a_manifest_reads_back() {
+        let manifest = manifest("Debian GNU/Linux 12 (bookworm)");
+        let text = manifest.to_string();
+        assert_eq!(Manifest::parse(text.as_bytes()), Ok(manifest));
+    }
+
+    #[test]
+    fn a_title_cannot_add_a_field() {
+        let text = manifest("x\nidentity=00").to_string();
+        let read = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(read.title, "x identity=00");
+        assert_eq!(read.identity, Identity([7; 16]));
+    }
+}
