@@ -1,0 +1,37 @@
+//! What can go wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a source cannot be captured.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The source cannot be opened as a directory.
+    #[error("cannot open {}", .path.display())]
+    Open {
+        /// The source.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or directory below the source cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Unreadable {
+        /// Its path below the source.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The scan found what no tree can hold.
+    #[error("cannot take the file tree in")]
+    Tree {
+        /// What.
+        #[source]
+        source: livestick_tree::TreeError,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
