@@ -1,1 +1,35 @@
-//! FAT32 and the partition table around it.
+//! FAT32 and the partition table around it, for a layout that is known before it is written.
+//!
+//! A [`Plan`] says where every file lies, with nothing read or written. The caller writes the files'
+//! bytes to these places, in any order. [`Plan::finish`] then takes the lengths that were not known
+//! before and gives the bytes of everything else: partition table, boot sectors, allocation tables
+//! and directories.
+//!
+//! ```text
+//! LBA 0                  partition table, boot code
+//! LBA 2048               the volume: boot sector, FSInfo, and at +6 the backup of both
+//!   + reserved sectors   first FAT, then the second; right behind them:
+//!   data area            on a 4 MiB boundary: directories, then the files in the order given
+//! ```
+//!
+//! About 32 MiB of reserved sectors lie before the FATs and are never written. A volume that moves
+//! to a larger device can so grow its FATs downward, and no file moves.
+//!
+//! Every file is one contiguous run of clusters. Sources: Microsoft's *FAT32 File System
+//! Specification* 1.03 (2000), and for long names *Long Filename Specification* 0.5 (1992).
+
+mod directory;
+mod finish;
+mod format;
+mod geometry;
+mod label;
+mod name;
+mod plan;
+mod timestamp;
+
+pub use finish::{BootCode, FinalLength, FinishError, Finished, MetadataWrite, Options};
+pub use geometry::{Size, VOLUME_START_LBA};
+pub use label::{Label, LabelError};
+pub use name::NameError;
+pub use plan::{FILE_LIMIT_BYTES, Length, Place, Plan, PlanError, PlannedFile};
+pub use timestamp::Timestamp;
