@@ -1,0 +1,314 @@
+//! The one pass over the image.
+
+use crate::checksums::Checksums;
+use crate::identity::Numbers;
+use crate::layout::{Root, seal_range};
+use crate::{BootCode, BoxError, Identities, Label, Layout, Output, Timestamp, WriteError};
+use livestick_blockio::{Progress, ReadAt, Slice, WriteAt};
+use livestick_handoff::{Identity, paths};
+use livestick_volume::{FinalLength, Finished, Options};
+use sha2::{Digest, Sha256};
+use std::error::Error;
+use std::fs::File;
+use std::io;
+
+/// What does not move a file.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The volume's label.
+    pub label: Label,
+    /// The time of every file on the stick.
+    pub timestamp: Timestamp,
+    /// Where the stick's numbers come from.
+    pub identities: Identities,
+    /// What a BIOS runs, patched already.
+    pub boot_code: Option<BootCode>,
+}
+
+/// What the caller's closure wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct RootImage {
+    /// The length of the image, padding included: that of its file on the stick.
+    pub length_bytes: u64,
+    /// Its first bytes.
+    pub superblock: [u8; 96],
+}
+
+/// The finished image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The length of the image file. What nothing uses takes no space on the disk.
+    pub length_bytes: u64,
+    /// The bytes that were written into it.
+    pub written_bytes: u64,
+    /// The length of the root image.
+    pub root_bytes: u64,
+    /// SHA-256 of the root image.
+    pub root_sha256: [u8; 32],
+    /// The stick's identity.
+    pub identity: Identity,
+}
+
+impl Layout {
+    /// Writes the image. `write_root` writes the root image into the place that it is given, and
+    /// nowhere else. On any error nothing of the image is left.
+    ///
+    /// # Errors
+    /// Where the disk is full or fails, the root image cannot be made or does not fit, the
+    /// output's name was taken meanwhile, or `progress` says that the work should stop.
+    pub fn write(
+        self,
+        output: Output,
+        settings: &Settings,
+        write_root: impl FnOnce(&Slice<&File>) -> Result<RootImage, BoxError>,
+        progress: &dyn Progress,
+    ) -> Result<Written, WriteError> {
+        let mut pass = Pass::new(&self, &output, progress);
+        pass.require_space()?;
+        pass.put_files()?;
+        let image = pass.put_root(write_root)?;
+        let root = pass.read_back(&image)?;
+        let numbers = settings.identities.numbers(root.sha256)?;
+        let manifest_bytes = pass.put_what_follows_the_root(&root, numbers)?;
+        let finished = self.finish(manifest_bytes, &root, numbers, settings)?;
+        pass.put_volume(&finished)?;
+        let written_bytes = pass.written_bytes;
+        output
+            .publish()
+            .map_err(|source| WriteError::Output { source })?;
+        Ok(Written {
+            length_bytes: finished.length_bytes,
+            written_bytes,
+            root_bytes: root.image_bytes,
+            root_sha256: root.sha256,
+            identity: numbers.identity,
+        })
+    }
+
+    fn finish(
+        &self,
+        manifest_bytes: u64,
+        root: &Root,
+        numbers: Numbers,
+        settings: &Settings,
+    ) -> Result<Finished, WriteError> {
+        let lengths = [
+            (paths::MANIFEST, manifest_bytes),
+            (paths::ROOT_IMAGE, root.image_bytes),
+        ];
+        let lengths = lengths.map(|(path, length_bytes)| FinalLength { path, length_bytes });
+        let options = Options {
+            label: settings.label,
+            serial: numbers.serial,
+            mbr_signature: numbers.mbr_signature,
+            timestamp: settings.timestamp,
+            boot_code: settings.boot_code.clone(),
+        };
+        let finished = self.plan.finish(&lengths, &options);
+        finished.map_err(|source| WriteError::Finish { source })
+    }
+}
+
+/// The pass over one image: where it is, and what it leaves behind.
+struct Pass<'a> {
+    layout: &'a Layout,
+    output: &'a Output,
+    progress: &'a dyn Progress,
+    checksums: Checksums,
+    written_bytes: u64,
+}
+
+/// How much is read back at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+impl<'a> Pass<'a> {
+    fn new(layout: &'a Layout, output: &'a Output, progress: &'a dyn Progress) -> Self {
+        Self {
+            layout,
+            output,
+            progress,
+            checksums: Checksums::default(),
+            written_bytes: 0,
+        }
+    }
+
+    /// A disk that is too full for the small files is told before any is written.
+    fn require_space(&self) -> Result<(), WriteError> {
+        let needed_bytes = self.layout.least_bytes();
+        match self.output.free_bytes() {
+            Ok(free_bytes) if free_bytes < needed_bytes => Err(WriteError::NoSpace {
+                path: self.output.path().to_owned(),
+                needed_bytes,
+            }),
+            // A filesystem that cannot say how full it is will say so when it is.
+            _ => Ok(()),
+        }
+    }
+
+    fn put_files(&mut self) -> Result<(), WriteError> {
+        let files = &self.layout.contents.files;
+        let total: usize = files.iter().map(|file| file.bytes.len()).sum();
+        self.progress.start("files", Some(total as u64));
+        for file in files {
+            self.put(&file.path, &file.bytes)?;
+            self.checksums.add(&file.path, &file.bytes);
+        }
+        Ok(())
+    }
+
+    fn put_root(
+        &mut self,
+        write_root: impl FnOnce(&Slice<&File>) -> Result<RootImage, BoxError>,
+    ) -> Result<RootImage, WriteError> {
+        let place = self.place(paths::ROOT_IMAGE);
+        let image = write_root(&place).map_err(|error| self.root_failed(error, place.length()))?;
+        self.written_bytes += image.length_bytes;
+        Ok(image)
+    }
+
+    /// The digest of what was written.
+    fn read_back(&self, image: &RootImage) -> Result<Root, WriteError> {
+        self.progress.start("checksum", Some(image.length_bytes));
+        let failed = |source| WriteError::ReadBack {
+            path: self.output.path().to_owned(),
+            source,
+        };
+        let place = self.place(paths::ROOT_IMAGE);
+        let (mut digest, mut offset) = (Sha256::new(), 0);
+        let mut buffer = vec![0; PIECE_BYTES];
+        while offset < image.length_bytes {
+            self.check_interrupted()?;
+            let rest = image.length_bytes - offset;
+            let length = usize::try_from(rest).map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
+            let piece = &mut buffer[..length];
+            place.read_exact_at(piece, offset).map_err(failed)?;
+            digest.update(&*piece);
+            offset += length as u64;
+            self.progress.advance(length as u64);
+        }
+        Ok(Root {
+            image_bytes: image.length_bytes,
+            sha256: digest.finalize().into(),
+            superblock_sha256: Sha256::digest(image.superblock).into(),
+        })
+    }
+
+    /// Initramfs, manifest and `SHA256SUMS`; returns the manifest's length.
+    fn put_what_follows_the_root(
+        &mut self,
+        root: &Root,
+        numbers: Numbers,
+    ) -> Result<u64, WriteError> {
+        self.progress.start("finish", None);
+        let initrd = self.sealed_initrd(root, numbers.identity)?;
+        let manifest = self.layout.contents.facts.manifest(numbers.identity, root);
+        let manifest = manifest.to_string().into_bytes();
+        for (path, bytes) in [(paths::INITRD, &initrd), (paths::MANIFEST, &manifest)] {
+            self.put(path, bytes)?;
+            self.checksums.add(path, bytes);
+        }
+        self.checksums.add_digest(paths::ROOT_IMAGE, root.sha256);
+        let checksums = std::mem::take(&mut self.checksums).into_bytes();
+        self.put(paths::CHECKSUMS, &checksums)?;
+        Ok(manifest.len() as u64)
+    }
+
+    fn sealed_initrd(&self, root: &Root, identity: Identity) -> Result<Vec<u8>, WriteError> {
+        let contents = &self.layout.contents;
+        let seal = contents.facts.seal(identity, root).to_bytes();
+        let seal = seal.map_err(|source| WriteError::Seal { source })?;
+        let mut initrd = contents.initrd.bytes.clone();
+        let place = seal_range(contents.initrd.seal_offset);
+        if let Some(place) = place.and_then(|place| initrd.get_mut(place)) {
+            place.copy_from_slice(&seal);
+        }
+        Ok(initrd)
+    }
+
+    /// All that is not a file, in the order that leaves nothing bootable before the end.
+    fn put_volume(&mut self, finished: &Finished) -> Result<(), WriteError> {
+        let file = self.output.file();
+        let failed = |pass: &Self, source| pass.write_failed("the volume's tables", source);
+        // What is never written reads as zeros, as the volume wants it.
+        file.set_len(finished.length_bytes)
+            .map_err(|source| failed(self, source))?;
+        for write in &finished.writes {
+            file.write_all_at(&write.bytes, write.offset_bytes)
+                .map_err(|source| failed(self, source))?;
+            self.written_bytes += write.bytes.len() as u64;
+        }
+        self.check_interrupted()?;
+        file.sync_all().map_err(|source| failed(self, source))
+    }
+
+    fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        self.check_interrupted()?;
+        self.place(path)
+            .write_all_at(bytes, 0)
+            .map_err(|source| self.write_failed(path, source))?;
+        self.written_bytes += bytes.len() as u64;
+        self.progress.advance(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// The place of a file: writes beyond it fail. A path that the layout does not hold has none.
+    fn place(&self, path: &str) -> Slice<&'a File> {
+        let place = self.layout.plan.place(path);
+        let (offset, limit) = place.map_or((0, 0), |place| (place.offset_bytes, place.limit_bytes));
+        Slice::new(self.output.file(), offset, limit)
+    }
+
+    fn check_interrupted(&self) -> Result<(), WriteError> {
+        if self.progress.interrupted() {
+            Err(WriteError::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write_failed(&self, part: &str, source: io::Error) -> WriteError {
+        if source.kind() == io::ErrorKind::StorageFull {
+            return self.no_space();
+        }
+        WriteError::Write {
+            path: self.output.path().to_owned(),
+            part: part.to_owned(),
+            source,
+        }
+    }
+
+    fn root_failed(&self, error: BoxError, limit_bytes: u64) -> WriteError {
+        if self.progress.interrupted() {
+            return WriteError::Interrupted;
+        }
+        let cause = causes(&*error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        match cause.map(|cause| (cause.kind(), cause.raw_os_error())) {
+            Some((io::ErrorKind::StorageFull, _)) => self.no_space(),
+            // From the place itself: the system's own would have a number.
+            Some((io::ErrorKind::FileTooLarge, None)) => WriteError::RootTooLong { limit_bytes },
+            _ => WriteError::Root { source: error },
+        }
+    }
+
+    /// What was held back was needed too.
+    fn no_space(&self) -> WriteError {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = self.output.file().metadata();
+        let stored_bytes = file.map_or(0, |file| file.blocks() * 512);
+        let held_back_bytes = self.layout.contents.initrd.bytes.len() as u64;
+        WriteError::NoSpace {
+            path: self.output.path().to_owned(),
+            needed_bytes: self
+                .layout
+                .least_bytes()
+                .max(stored_bytes + held_back_bytes),
+        }
+    }
+}
+
+/// An error, its source, that one's source, and so on.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
+        error.source()
+    })
+}
