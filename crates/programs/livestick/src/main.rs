@@ -1,2 +1,26 @@
 //! Makes a USB stick that boots a Linux root, without ever writing to the flash.
-fn main() {}
+
+mod args;
+mod commands;
+mod failure;
+mod pipeline;
+mod progress;
+mod report;
+mod settings;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    let result = match arguments.command {
+        args::Command::Build(build) => commands::build::run(*build),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::print_failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

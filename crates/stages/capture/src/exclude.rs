@@ -58,6 +58,12 @@ impl Exclusions {
         !matches.is_empty()
     }
 
+    /// The patterns as they were typed.
+    #[must_use]
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
     /// The patterns that have matched nothing so far.
     pub fn unmatched(&self) -> impl Iterator<Item = &str> {
         let pairs = self.patterns.iter().zip(&self.matched);

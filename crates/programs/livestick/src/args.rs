@@ -1,0 +1,119 @@
+//! What the user typed.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Makes a USB stick that boots a Linux root, without ever writing to the flash.
+#[derive(Debug, Parser)]
+#[command(
+    name = "livestick",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a stick's image from a Linux root.
+    Build(Box<Build>),
+}
+
+/// `livestick build`.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// The directory that holds the root. It is never written.
+    pub source: PathBuf,
+
+    /// The image file to make.
+    #[arg(short, long, value_name = "IMAGE")]
+    pub output: PathBuf,
+
+    /// How to compress the root: zstd[:1-22] or gzip[:1-12].
+    #[arg(
+        short = 'z',
+        long,
+        value_name = "CODEC[:LEVEL]",
+        default_value = "zstd:15"
+    )]
+    pub compression: String,
+
+    /// Leave out what matches, in the syntax of `mksquashfs -wildcards`: anchored at the root, or
+    /// anywhere with a leading `... `. May be given several times.
+    #[arg(short = 'x', long = "exclude", value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// The kernel to boot, as `ls /lib/modules` prints it. Without it: the newest.
+    #[arg(short, long, value_name = "VERSION")]
+    pub kernel: Option<String>,
+
+    /// Which firmware the stick boots on.
+    #[arg(long, value_enum, default_value_t = Firmware::Both)]
+    pub firmware: Firmware,
+
+    /// The volume's label, at most 11 characters.
+    #[arg(long, default_value = "LIVESTICK")]
+    pub label: String,
+
+    /// Words to add to the kernel command line of every menu entry.
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub cmdline: String,
+
+    /// Seconds that the boot menu waits; 0 boots at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub menu_timeout: u32,
+
+    /// The image's size, such as 8G (decimal) or 8GiB. Without it: as small as can be.
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<String>,
+
+    /// Compress with this many threads. Without it: as many as there are processors.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Leave out files that cannot be read, and name them, instead of giving up.
+    #[arg(long)]
+    pub skip_unreadable: bool,
+
+    /// Replace an image that is there.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Say what would be made, and make nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print one JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+}
+
+/// Which firmware a stick boots on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Firmware {
+    /// Only on BIOS, through SYSLINUX.
+    Bios,
+    /// Only on 64-bit UEFI, through systemd-boot.
+    Uefi,
+    /// On both.
+    Both,
+}

@@ -1,0 +1,3 @@
+//! The commands: one call into the pipeline each, then the report.
+
+pub mod build;

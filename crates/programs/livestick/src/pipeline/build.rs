@@ -1,0 +1,256 @@
+//! From a root to a stick's image.
+
+use crate::failure::{Exit, Failure};
+use crate::pipeline::built::{
+    Built, Differences, ImageSize, InitramfsSize, Outcome, RootSize, SquashfsSize,
+};
+use crate::pipeline::source::{self, Prepared};
+use crate::pipeline::{stick, warnings};
+use crate::progress::Display;
+use crate::settings::{Build, Clock};
+use anyhow::Context;
+use livestick_blockio::Progress;
+use livestick_bootloader::Firmware;
+use livestick_image::{
+    BootCode, Existing, Identities, Layout, Output, OutputError, RootImage, Settings, Timestamp,
+    WriteError, Written,
+};
+use livestick_initramfs::Initramfs;
+use livestick_squashfs::{Compression, Summary};
+use livestick_tree::Tree;
+use std::path::PathBuf;
+
+/// Makes the image; with `--dry-run`, does all that writes nothing.
+pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
+    let existing = match settings.force {
+        true => Existing::Replace,
+        false => Existing::Refuse,
+    };
+    let output = Output::create(&settings.output, existing).map_err(no_output)?;
+    display.start("prepare", None);
+    let prepared = source::prepare(&settings)?;
+    let loaders = stick::loaders(&prepared, &settings)?;
+    let manifest_options = manifest_options(&settings);
+    let names: Vec<_> = output.names().map(PathBuf::from).collect();
+    let (capture, options) = source::capture(&prepared, &mut settings, &names, display)?;
+    display.start("initramfs", None);
+    let (initramfs, contents) = stick::initramfs(&prepared, &settings)?;
+    let mut built = planned(&prepared, &settings, capture.report, &initramfs);
+    built
+        .warnings
+        .extend(warnings::of_plan(&prepared, &options, &contents));
+    let (layout, boot_code) =
+        stick::layout(&prepared, &settings, loaders, initramfs, manifest_options)?;
+    if display.interrupted() {
+        return Err(Failure::interrupted());
+    }
+    if !settings.dry_run {
+        let volume = volume_settings(&settings, boot_code);
+        let root = Root {
+            tree: &capture.tree,
+            prepared: &prepared,
+            settings: &settings,
+        };
+        let (written, summary) = root.write(layout, output, &volume, display)?;
+        built.warnings.extend(warnings::of_root(&summary));
+        built.outcome = Some(outcome(&settings, &written, &summary));
+    }
+    built.stages = display.finish();
+    Ok(built)
+}
+
+/// The root on its way into the image.
+struct Root<'a> {
+    tree: &'a Tree,
+    prepared: &'a Prepared,
+    settings: &'a Build,
+}
+
+impl Root<'_> {
+    fn write(
+        &self,
+        layout: Layout,
+        output: Output,
+        volume: &Settings,
+        display: &Display,
+    ) -> Result<(Written, Summary), Failure> {
+        let options = squashfs_options(self.settings);
+        let mut summary = None;
+        let written = layout.write(
+            output,
+            volume,
+            |place| {
+                let files = self.prepared.source.files();
+                let made = livestick_squashfs::write(self.tree, files, place, &options, display)?;
+                let image = RootImage {
+                    length_bytes: made.length_bytes,
+                    superblock: made.superblock,
+                };
+                summary = Some(made);
+                Ok(image)
+            },
+            display,
+        );
+        let written = written.map_err(not_written)?;
+        let summary = summary.context("the root image was not made")?;
+        Ok((written, summary))
+    }
+}
+
+fn planned(
+    prepared: &Prepared,
+    settings: &Build,
+    report: livestick_capture::Report,
+    initramfs: &Initramfs,
+) -> Built {
+    Built {
+        title: prepared.facts.title.clone(),
+        kernel: prepared.selection.kernel.release.clone(),
+        other_kernels: prepared.selection.others.clone(),
+        firmware: firmware_name(settings.firmware),
+        root: RootSize {
+            bytes: report.bytes,
+            files: report.files,
+        },
+        initramfs: InitramfsSize {
+            bytes: initramfs.bytes.len() as u64,
+            codec: initramfs.codec.to_string(),
+            modules: initramfs.modules as u64,
+            microcode_bytes: initramfs.microcode_bytes as u64,
+        },
+        outcome: None,
+        warnings: warnings::of_capture(&report),
+        differences: Differences {
+            emptied: report.emptied,
+            excluded: report.excluded,
+            left_out: report.left_out,
+            mounts: report.mounts,
+            unreadable: report.unreadable,
+            added: report.added,
+            replaced: report.replaced,
+        },
+        stages: Vec::new(),
+    }
+}
+
+fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
+    Outcome {
+        image: ImageSize {
+            path: settings.output.clone(),
+            bytes: written.length_bytes,
+            written_bytes: written.written_bytes,
+            identity: written.identity.to_string(),
+        },
+        squashfs: SquashfsSize {
+            bytes: written.root_bytes,
+            compression: compression_name(settings.compression),
+            duplicate_files: summary.duplicate_files,
+            duplicate_bytes: summary.duplicate_bytes,
+        },
+    }
+}
+
+fn volume_settings(settings: &Build, boot_code: Option<BootCode>) -> Settings {
+    Settings {
+        label: settings.label,
+        timestamp: Timestamp::from_unix_seconds(settings.clock.seconds()),
+        identities: match settings.clock {
+            Clock::Now(_) => Identities::Random,
+            Clock::Fixed(_) => Identities::FromDigest,
+        },
+        boot_code,
+    }
+}
+
+fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
+    let seconds = settings.clock.seconds();
+    livestick_squashfs::Options {
+        jobs: settings.jobs,
+        created: u32::try_from(seconds).unwrap_or(u32::MAX),
+        clamp: match settings.clock {
+            Clock::Now(_) => None,
+            Clock::Fixed(seconds) => i64::try_from(seconds).ok(),
+        },
+        unreadable: match settings.unreadable {
+            livestick_capture::Unreadable::Fail => livestick_squashfs::Unreadable::Fail,
+            livestick_capture::Unreadable::Skip => livestick_squashfs::Unreadable::Skip,
+        },
+        ..livestick_squashfs::Options::new(settings.compression)
+    }
+}
+
+/// What the manifest says of the choices that were made.
+fn manifest_options(settings: &Build) -> Vec<(String, String)> {
+    let mut options = vec![
+        ("compression", compression_name(settings.compression)),
+        ("firmware", firmware_name(settings.firmware).to_owned()),
+    ];
+    if !settings.cmdline.is_empty() {
+        options.push(("cmdline", settings.cmdline.clone()));
+    }
+    let patterns = settings.exclusions.patterns().iter();
+    options.extend(patterns.map(|pattern| ("exclude", pattern.clone())));
+    let options = options.into_iter();
+    options
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn compression_name(compression: Compression) -> String {
+    match compression {
+        Compression::Zstd { level } => format!("zstd:{level}"),
+        Compression::Gzip { level } => format!("gzip:{level}"),
+    }
+}
+
+fn firmware_name(firmware: Firmware) -> &'static str {
+    match firmware {
+        Firmware::Bios => "BIOS",
+        Firmware::Uefi => "UEFI",
+        Firmware::Both => "BIOS and UEFI",
+    }
+}
+
+fn no_output(error: OutputError) -> Failure {
+    let exists = matches!(error, OutputError::Exists { .. });
+    let failure = Failure::new(Exit::Refused, error);
+    if exists {
+        return failure.hint("replace it with --force, or choose another name with --output");
+    }
+    failure
+}
+
+fn not_written(error: WriteError) -> Failure {
+    match error {
+        WriteError::Interrupted => Failure::interrupted(),
+        WriteError::NoSpace { .. } => Failure::new(Exit::Refused, error)
+            .hint("free some space, or choose another place with --output"),
+        WriteError::RootTooLong { .. } => Failure::new(Exit::Failed, error)
+            .hint("leave something out with --exclude, or compress harder with --compression"),
+        WriteError::Root { source } => match source.downcast::<livestick_squashfs::WriteError>() {
+            Ok(error) => no_root_image(*error),
+            Err(source) => Failure::new(Exit::Failed, WriteError::Root { source }),
+        },
+        error => Failure::new(Exit::Failed, error),
+    }
+}
+
+fn no_root_image(error: livestick_squashfs::WriteError) -> Failure {
+    use livestick_squashfs::WriteError as Root;
+    let hint = match &error {
+        Root::Interrupted => return Failure::interrupted(),
+        Root::Unreadable { .. } => Some(source::UNREADABLE_HINT),
+        Root::Changed { .. } => {
+            Some("stop what writes to it while the image is made, or leave it out with --exclude")
+        }
+        Root::Symlink { .. } | Root::Device { .. } | Root::FileSize { .. } => {
+            Some("leave it out with --exclude")
+        }
+        _ => None,
+    };
+    let failure = Failure::new(Exit::Failed, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

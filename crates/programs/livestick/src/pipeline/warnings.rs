@@ -1,0 +1,96 @@
+//! What the owner should know, though it stops nothing.
+
+use crate::pipeline::source::Prepared;
+use livestick_capture::{Options, Report};
+use livestick_initramfs::Contents;
+use livestick_squashfs::Summary;
+use std::path::{Path, PathBuf};
+
+/// How many paths a warning names before it only counts.
+const NAMED_PATHS: usize = 5;
+
+/// Of the root, the exclusions and the kernel.
+pub fn of_plan(prepared: &Prepared, options: &Options, contents: &Contents) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if prepared.facts.can_log_in == Some(false) {
+        let text =
+            "no account can log in: each is locked or has no shell; set a password in the root";
+        warnings.push(text.to_owned());
+    }
+    let unmatched = options.exclusions.unmatched();
+    warnings.extend(unmatched.map(|pattern| format!("--exclude `{pattern}` matched nothing")));
+    if !contents.missing_firmware.is_empty() {
+        let missing = contents.missing_firmware.join(", ");
+        warnings.push(format!(
+            "firmware that drivers may ask for is not in the root: {missing}"
+        ));
+    }
+    warnings
+}
+
+/// Of what the scan met.
+pub fn of_capture(report: &Report) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !report.mounts.is_empty() {
+        let mounts = names(&report.mounts);
+        warnings.push(format!(
+            "other filesystems are mounted in the root and are left out: {mounts}"
+        ));
+    }
+    if !report.unreadable.is_empty() {
+        let skipped = names(&report.unreadable);
+        warnings.push(format!("could not be read, and is left out: {skipped}"));
+    }
+    warnings
+}
+
+/// Of what the image could not take as it was.
+pub fn of_root(summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !summary.skipped.is_empty() {
+        let skipped = names(&paths(&summary.skipped));
+        warnings.push(format!("could not be read, and is left out: {skipped}"));
+    }
+    if !summary.changed.is_empty() {
+        let changed = names(&paths(&summary.changed));
+        warnings.push(format!(
+            "changed while it was read, and was read again: {changed}"
+        ));
+    }
+    if !summary.lost_xattrs.is_empty() {
+        let lost: Vec<_> = summary
+            .lost_xattrs
+            .iter()
+            .map(|lost| lost.path.clone())
+            .collect();
+        let lost = names(&paths(&lost));
+        warnings.push(format!(
+            "SquashFS cannot hold the ACLs or attributes of: {lost}"
+        ));
+    }
+    if summary.clamped_times > 0 {
+        let count = summary.clamped_times;
+        warnings.push(format!(
+            "{count} files have times that SquashFS cannot hold; moved to its limits"
+        ));
+    }
+    warnings
+}
+
+fn paths(bytes: &[Vec<u8>]) -> Vec<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let paths = bytes.iter().map(|path| std::ffi::OsStr::from_bytes(path));
+    paths.map(|path| Path::new(path).to_owned()).collect()
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    let named = paths.iter().take(NAMED_PATHS);
+    let mut text = named
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if paths.len() > NAMED_PATHS {
+        text.push_str(&format!(" and {} more", paths.len() - NAMED_PATHS));
+    }
+    text
+}
