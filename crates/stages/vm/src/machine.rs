@@ -1,0 +1,74 @@
+//! The computer that is simulated.
+
+use livestick_handoff::oem;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The firmware of the simulated computer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, which comes with QEMU.
+    Bios,
+    /// OVMF without Secure Boot: 64-bit UEFI.
+    Uefi,
+}
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accelerator {
+    /// QEMU's translator: slow, and it works everywhere.
+    Tcg,
+    /// The kernel's virtualisation. It may be there and not work, so nothing chooses it by itself.
+    Kvm,
+}
+
+/// A computer with a stick plugged in. Change what [`Machine::new`] sets as needed.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The stick: an image file or a block device. It is only read.
+    pub image: PathBuf,
+    /// The firmware.
+    pub firmware: Firmware,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
+    /// How many processors it has.
+    pub cpus: u32,
+    /// What executes the guest's instructions.
+    pub accelerator: Accelerator,
+    /// How long the boot may take, by the harness's clock.
+    pub timeout: Duration,
+    /// The controller and the device that the stick is, as values of `-device`. The drive's id is
+    /// `stick`.
+    pub bus: Vec<String>,
+    /// SMBIOS OEM strings (type 11).
+    pub oem_strings: Vec<String>,
+    /// More arguments for QEMU, after all others.
+    pub extra_arguments: Vec<OsString>,
+    /// QEMU itself, where it is not at one of its usual places.
+    pub qemu: Option<PathBuf>,
+}
+
+impl Machine {
+    /// 1 GiB of memory, two processors, and the image as a removable USB 3 stick, for which `/init`
+    /// is asked to log and to report on the first serial port; five minutes to boot.
+    #[must_use]
+    pub fn new(image: impl Into<PathBuf>, firmware: Firmware) -> Self {
+        let strings = [oem::LOG, oem::BEACON].map(|key| format!("{key}ttyS0"));
+        Self {
+            image: image.into(),
+            firmware,
+            memory_mib: 1024,
+            cpus: 2,
+            accelerator: Accelerator::Tcg,
+            timeout: Duration::from_mins(5),
+            bus: vec![
+                "qemu-xhci".to_owned(),
+                "usb-storage,drive=stick,removable=on,bootindex=1".to_owned(),
+            ],
+            oem_strings: strings.to_vec(),
+            extra_arguments: Vec::new(),
+            qemu: None,
+        }
+    }
+}
