@@ -119,7 +119,9 @@ fn differences(built: &Built) -> Vec<String> {
             .iter()
             .map(move |path| format!("  {kind:10} {}", path.display()))
     });
-    lines.collect()
+    let missing = built.initramfs.missing_firmware.iter();
+    let missing = missing.map(|name| format!("  {:10} {name}", "no firmware"));
+    lines.chain(missing).collect()
 }
 
 fn size(bytes: u64) -> String {

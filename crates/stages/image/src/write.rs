@@ -148,7 +148,7 @@ impl<'a> Pass<'a> {
     fn put_files(&mut self) -> Result<(), WriteError> {
         let files = &self.layout.contents.files;
         let total: usize = files.iter().map(|file| file.bytes.len()).sum();
-        self.progress.start("files", Some(total as u64));
+        self.progress.start("loaders", Some(total as u64));
         for file in files {
             self.put(&file.path, &file.bytes)?;
             self.checksums.add(&file.path, &file.bytes);

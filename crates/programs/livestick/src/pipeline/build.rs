@@ -15,7 +15,7 @@ use livestick_image::{
     BootCode, Existing, Identities, Layout, Output, OutputError, RootImage, Settings, Timestamp,
     WriteError, Written,
 };
-use livestick_initramfs::Initramfs;
+use livestick_initramfs::{Contents, Initramfs};
 use livestick_squashfs::{Compression, Summary};
 use livestick_tree::Tree;
 use std::path::PathBuf;
@@ -35,10 +35,10 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let (capture, options) = source::capture(&prepared, &mut settings, &names, display)?;
     display.start("initramfs", None);
     let (initramfs, contents) = stick::initramfs(&prepared, &settings)?;
-    let mut built = planned(&prepared, &settings, capture.report, &initramfs);
+    let mut built = planned(&prepared, &settings, capture.report, &initramfs, &contents);
     built
         .warnings
-        .extend(warnings::of_plan(&prepared, &options, &contents));
+        .extend(warnings::of_plan(&prepared, &options));
     let (layout, boot_code) =
         stick::layout(&prepared, &settings, loaders, initramfs, manifest_options)?;
     if display.interrupted() {
@@ -102,6 +102,7 @@ fn planned(
     settings: &Build,
     report: livestick_capture::Report,
     initramfs: &Initramfs,
+    contents: &Contents,
 ) -> Built {
     Built {
         title: prepared.facts.title.clone(),
@@ -117,6 +118,7 @@ fn planned(
             codec: initramfs.codec.to_string(),
             modules: initramfs.modules as u64,
             microcode_bytes: initramfs.microcode_bytes as u64,
+            missing_firmware: contents.missing_firmware.clone(),
         },
         outcome: None,
         warnings: warnings::of_capture(&report),

@@ -85,6 +85,8 @@ pub struct InitramfsSize {
     pub modules: u64,
     /// CPU microcode in it.
     pub microcode_bytes: u64,
+    /// Firmware that its drivers may ask for and the root does not have.
+    pub missing_firmware: Vec<String>,
 }
 
 /// How the stick's root differs from the source. Paths are relative to the root.

@@ -2,15 +2,14 @@
 
 use crate::pipeline::source::Prepared;
 use livestick_capture::{Options, Report};
-use livestick_initramfs::Contents;
 use livestick_squashfs::Summary;
 use std::path::{Path, PathBuf};
 
 /// How many paths a warning names before it only counts.
 const NAMED_PATHS: usize = 5;
 
-/// Of the root, the exclusions and the kernel.
-pub fn of_plan(prepared: &Prepared, options: &Options, contents: &Contents) -> Vec<String> {
+/// Of the root and the exclusions.
+pub fn of_plan(prepared: &Prepared, options: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
     if prepared.facts.can_log_in == Some(false) {
         let text =
@@ -19,12 +18,6 @@ pub fn of_plan(prepared: &Prepared, options: &Options, contents: &Contents) -> V
     }
     let unmatched = options.exclusions.unmatched();
     warnings.extend(unmatched.map(|pattern| format!("--exclude `{pattern}` matched nothing")));
-    if !contents.missing_firmware.is_empty() {
-        let missing = contents.missing_firmware.join(", ");
-        warnings.push(format!(
-            "firmware that drivers may ask for is not in the root: {missing}"
-        ));
-    }
     warnings
 }
 

@@ -1,0 +1,383 @@
+//! Each bad input ends in one clear line, with the right exit code, and leaves nothing half-made.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use support::{
+    assert_empty, assert_fails, bare_root, build, debian, is_root, livestick, release,
+    root_with_kernel, scratch, write,
+};
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn a_source_that_is_not_there() {
+    let out = scratch();
+    let run = build(
+        Path::new("/nonexistent/root"),
+        &out.path().join("s.img"),
+        &[],
+    );
+    assert_fails(&run, 3, &["cannot open /nonexistent/root"]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_source_that_is_a_file() {
+    let out = scratch();
+    let run = build(Path::new("/etc/passwd"), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &["cannot open /etc/passwd"]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_directory_that_is_not_a_root() {
+    let (source, out) = (scratch(), scratch());
+    let run = build(source.path(), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &["does not hold a Linux root", "hint: "]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_root_without_init() {
+    let (root, out) = (bare_root(), scratch());
+    fs::remove_file(root.path().join("sbin/init")).unwrap();
+    let run = build(root.path(), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &["has no init", "hint: "]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_root_without_a_kernel() {
+    let (root, out) = (bare_root(), scratch());
+    let run = build(root.path(), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &["there is no kernel", "linux-image-amd64"]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_kernel_without_its_modules() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let release = release(&debian);
+    fs::remove_dir_all(root.path().join("lib/modules").join(&release)).unwrap();
+    let run = build(root.path(), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &[&release, "no modules", "hint: "]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_kernel_that_was_asked_for_and_is_not_there() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let run = build(root.path(), &out.path().join("s.img"), &["-k", "9.9.9"]);
+    assert_fails(&run, 3, &["no kernel 9.9.9", &release(&debian)]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_cloud_kernel_is_refused_by_name() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let release = release(&debian);
+    let modules = root.path().join("lib/modules").join(&release);
+    // What Debian's cloud kernels lack, files and index.
+    fs::remove_dir_all(modules.join("kernel/drivers/usb")).unwrap();
+    let index = fs::read_to_string(modules.join("modules.dep")).unwrap();
+    let kept = index
+        .lines()
+        .filter(|line| !line.starts_with("kernel/drivers/usb"));
+    let kept = kept.collect::<Vec<_>>().join("\n");
+    fs::remove_file(modules.join("modules.dep")).unwrap();
+    fs::write(modules.join("modules.dep"), kept).unwrap();
+    let run = build(root.path(), &out.path().join("s.img"), &[]);
+    assert_fails(&run, 3, &[&release, "cannot read a USB stick", "hint: "]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn of_several_kernels_the_newest_wins_and_a_locked_root_is_a_warning() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let release = release(&debian);
+    // An older one: the same, by a name of the same length, which also stands in its image.
+    let older = format!("0{}", &release[1..]);
+    let modules = root.path().join("lib/modules");
+    let copied = Command::new("cp")
+        .arg("-al")
+        .arg(modules.join(&release))
+        .arg(modules.join(&older))
+        .status();
+    assert!(copied.unwrap().success());
+    let mut kernel = fs::read(root.path().join(format!("boot/vmlinuz-{release}"))).unwrap();
+    let mut windows = kernel.windows(release.len());
+    let at = windows
+        .position(|window| window == release.as_bytes())
+        .unwrap();
+    kernel[at] = b'0';
+    write(root.path(), &format!("boot/vmlinuz-{older}"), kernel);
+    write(root.path(), "etc/shadow", "root:*:1::::::\n");
+    let run = build(root.path(), &out.path().join("s.img"), &["--dry-run"]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    assert!(said.contains(&format!("kernel {release}")), "{said}");
+    assert!(said.contains(&format!("also there: {older}")), "{said}");
+    assert!(said.contains("warning: no account can log in"), "{said}");
+    assert_empty(out.path());
+}
+
+#[test]
+fn an_unreadable_file_is_named_and_can_be_skipped() {
+    let Some(debian) = debian() else { return };
+    if !is_root() {
+        return;
+    }
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    write(root.path(), "home/me/secret", "x");
+    let secret = root.path().join("home/me/secret");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(
+        root.path().join("etc/shadow"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
+    chown(out.path(), Some(NOBODY), None).unwrap();
+    let as_nobody = |more: &[&str]| -> Output {
+        let mut command = livestick();
+        command
+            .arg("build")
+            .arg(root.path())
+            .args(["-z", "zstd:1", "-o"]);
+        command.arg(out.path().join("s.img")).args(more).uid(NOBODY);
+        command.output().unwrap()
+    };
+    assert_fails(&as_nobody(&[]), 1, &["home/me/secret", "--skip-unreadable"]);
+    assert_empty(out.path());
+    let run = as_nobody(&["--skip-unreadable"]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    assert!(
+        said.contains("warning: could not be read, and is left out: home/me/secret"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_output_that_exists_is_kept_without_force() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let image = out.path().join("s.img");
+    fs::write(&image, "mine").unwrap();
+    assert_fails(&build(root.path(), &image, &[]), 3, &["exists", "--force"]);
+    assert_eq!(fs::read(&image).unwrap(), b"mine");
+    let run = build(root.path(), &image, &["--force"]);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let metadata = fs::metadata(&image).unwrap();
+    assert!(metadata.len() > 256 << 20);
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn an_image_inside_its_source_leaves_itself_out() {
+    let Some(debian) = debian() else { return };
+    let root = root_with_kernel(&debian);
+    let image = root.path().join("home/me/s.img");
+    fs::write(&image, "the last one").unwrap();
+    let run = build(root.path(), &image, &["--force", "--json"]);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(report["differences"]["left_out"][0], "home/me/s.img");
+    assert_eq!(
+        report["image"]["bytes"],
+        fs::metadata(&image).unwrap().len()
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_and_left_empty() {
+    let Some(debian) = debian() else { return };
+    if !is_root() {
+        return;
+    }
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    for size in ["size=4m", "size=24m"] {
+        let flags = rustix::mount::MountFlags::empty();
+        let size = std::ffi::CString::new(size).unwrap();
+        rustix::mount::mount("none", out.path(), "tmpfs", flags, Some(&*size)).unwrap();
+        let run = build(root.path(), &out.path().join("s.img"), &[]);
+        let left: Vec<_> = fs::read_dir(out.path()).unwrap().collect();
+        rustix::mount::unmount(out.path(), rustix::mount::UnmountFlags::empty()).unwrap();
+        assert_fails(&run, 3, &["no space", "hint: "]);
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_is_the_output() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let run = build(root.path(), &out.path().join("nowhere/s.img"), &[]);
+    assert_fails(&run, 3, &["nowhere"]);
+    assert_fails(
+        &build(root.path(), out.path(), &["--force"]),
+        3,
+        &["is not a file"],
+    );
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_missing_loader_is_named_with_its_package() {
+    let Some(debian) = debian() else { return };
+    if !is_root() {
+        return;
+    }
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let hidden = |directory: &str, more: &[&str]| -> Output {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c"]);
+        command
+            .arg(r#"mount -t tmpfs none "$0" && exec "$@""#)
+            .arg(directory);
+        command
+            .arg(env!("CARGO_BIN_EXE_livestick"))
+            .arg("build")
+            .arg(root.path());
+        command
+            .args(["-z", "zstd:1", "-o"])
+            .arg(out.path().join("s.img"));
+        command.args(more).output().unwrap()
+    };
+    let bios = hidden("/usr/lib/syslinux", &[]);
+    assert_fails(
+        &bios,
+        3,
+        &[
+            "syslinux-common",
+            "hint: `apt-get install",
+            "--firmware uefi",
+        ],
+    );
+    let uefi = hidden("/usr/lib/systemd/boot", &[]);
+    assert_fails(
+        &uefi,
+        3,
+        &[
+            "systemd-boot-efi",
+            "hint: `apt-get install",
+            "--firmware bios",
+        ],
+    );
+    assert_empty(out.path());
+    let without = hidden("/usr/lib/systemd/boot", &["--firmware", "bios"]);
+    assert!(
+        without.status.success(),
+        "{}",
+        String::from_utf8_lossy(&without.stderr)
+    );
+}
+
+#[test]
+fn what_was_typed_wrong_is_a_usage_error() {
+    let (root, out) = (bare_root(), scratch());
+    let image = out.path().join("s.img");
+    let usage =
+        |more: &[&str], words: &[&str]| assert_fails(&build(root.path(), &image, more), 2, words);
+    usage(
+        &["--label", "much too long"],
+        &["--label `much too long`", "11"],
+    );
+    usage(&["--label", "a/b"], &["--label `a/b`"]);
+    usage(&["--exclude", "a["], &["`a[`"]);
+    usage(&["--size", "huge"], &["--size `huge`"]);
+    let codec = livestick()
+        .args(["build", "/", "-o", "x.img", "-z", "rar"])
+        .output()
+        .unwrap();
+    assert_fails(&codec, 2, &["`rar`"]);
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_size_that_does_not_suffice() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let image = out.path().join("s.img");
+    assert_fails(
+        &build(root.path(), &image, &["--size", "100M"]),
+        3,
+        &["error: "],
+    );
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_file_that_never_holds_still_is_named() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let log = root.path().join("home/me/log");
+    fs::write(&log, vec![b'x'; 64 << 20]).unwrap();
+    let stop = AtomicBool::new(false);
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                std::os::unix::fs::FileExt::write_all_at(&file, b"y", 0).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let run = build(root.path(), &out.path().join("s.img"), &[]);
+        stop.store(true, Ordering::Relaxed);
+        run
+    });
+    assert_fails(
+        &run,
+        1,
+        &["home/me/log", "changes while it is read", "hint: "],
+    );
+    assert_empty(out.path());
+}
+
+#[test]
+fn a_signal_ends_it_and_leaves_nothing() {
+    let Some(debian) = debian() else { return };
+    for signal in [Signal::INT, Signal::TERM] {
+        let (root, out) = (root_with_kernel(&debian), scratch());
+        let mut command = livestick();
+        command
+            .arg("build")
+            .arg(root.path())
+            .args(["-z", "zstd:22", "-o"]);
+        command.arg(out.path().join("s.img")).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        // Long enough to be at work on the root, which takes minutes at this level.
+        std::thread::sleep(Duration::from_secs(3));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let sent = Instant::now();
+        let run = child.wait_with_output().unwrap();
+        assert!(
+            sent.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            sent.elapsed()
+        );
+        assert_fails(&run, 130, &["interrupted"]);
+        assert_empty(out.path());
+    }
+}
