@@ -1,1 +1,68 @@
-//! SquashFS 4.0 writer.
+//! Writes SquashFS 4.0 images, the compressed read-only filesystem of Linux.
+//!
+//! [`write()`] takes a [`Tree`](livestick_tree::Tree), reads each file once from a
+//! [`ContentSource`](livestick_tree::ContentSource), and writes the image from front to end in large
+//! pieces; the superblock comes last, so that an unfinished image is none.
+//!
+//! - **Complete**: directories of any size with their index, sparse files, hard links, devices,
+//!   pipes, sockets, extended attributes, an export table for NFS. What the format has no place for
+//!   is an error or stands in the [`Summary`]; nothing is dropped silently.
+//! - **Parallel**: reading, compressing and writing overlap, and any number of threads compress.
+//! - **Deterministic**: the bytes depend on the tree, the contents and the options, never on the
+//!   number of threads or on which of them was faster.
+//! - **Bounded**: file contents in memory never take more than [`Options::memory_bytes`], and a
+//!   block more for each thread. Beside that about 100 bytes are kept for a file.
+//! - **Equal files** are stored once. Their bytes are compared; a hash alone decides nothing.
+//!
+//! # Limits
+//!
+//! | of | is | otherwise |
+//! |---|---|---|
+//! | owners and groups | 65,535 different numbers | [`WriteError::Ids`] |
+//! | a symbolic link's target | 4,096 bytes | [`WriteError::Symlink`] |
+//! | a device number | 4,095 : 1,048,575 | [`WriteError::Device`] |
+//! | a file | 2^26 blocks, 8 TiB at 128 KiB | [`WriteError::FileSize`] |
+//! | inode table, directory table | 4 GiB each, compressed | [`WriteError::TableSize`] |
+//! | times | 1970 to 2106, whole seconds | moved to the limit, and counted |
+//! | attributes | `user.`, `trusted.`, `security.` | left out, and listed |
+//!
+//! # Example
+//!
+//! ```
+//! use livestick_blockio::NoProgress;
+//! use livestick_squashfs::{Compression, Options};
+//! use livestick_tree::{Kind, Metadata, RootDirectory, Tree};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let metadata = Metadata { permissions: 0o755, uid: 0, gid: 0, modified_seconds: 0 };
+//! let mut tree = Tree::new(metadata, Box::default());
+//! tree.add(Tree::ROOT, b"hello", metadata, Kind::inline_file(*b"world"), Box::default())?;
+//!
+//! // Files that are not in the tree itself would be read from here.
+//! let source = RootDirectory::open("/".as_ref())?;
+//! let image = tempfile::tempfile()?;
+//! let options = Options::new(Compression::Zstd { level: 3 });
+//! let summary = livestick_squashfs::write(&tree, &source, &image, &options, &NoProgress)?;
+//! assert_eq!(summary.length_bytes, 4096);
+//! assert_eq!(summary.counts.files, 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod codec;
+mod error;
+mod format;
+mod limit;
+mod options;
+mod output;
+mod pipeline;
+mod plan;
+mod summary;
+mod tables;
+mod write;
+
+pub use error::WriteError;
+pub use limit::limit_bytes;
+pub use options::{Compression, Options, Unreadable};
+pub use summary::{Counts, LostXattr, Summary};
+pub use write::write;

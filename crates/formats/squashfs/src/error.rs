@@ -1,0 +1,73 @@
+//! Why an image cannot be written.
+
+use std::io;
+
+/// Why an image cannot be written. Paths are those of the source.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The block size is not one that the format has.
+    #[error("a block of {0} bytes is not a power of two from 4096 to 1048576")]
+    BlockSize(u32),
+    /// The compressor has no such level: its name, the level, and the highest.
+    #[error("{0} has no level {1}, only 1 to {2}")]
+    Level(&'static str, u32, u32),
+    /// The target of a symbolic link is empty or longer than the 4096 bytes that the kernel reads.
+    #[error("the target of the link `{}` has {length_bytes} bytes; SquashFS holds 1 to 4096", .path.escape_ascii())]
+    Symlink {
+        /// The link.
+        path: Vec<u8>,
+        /// The length of its target.
+        length_bytes: usize,
+    },
+    /// A device number has a major above 4095 or a minor above 1048575.
+    #[error("the device number {major}:{minor} of `{}` is more than SquashFS can hold", .path.escape_ascii())]
+    Device {
+        /// The device file.
+        path: Vec<u8>,
+        /// Which driver.
+        major: u32,
+        /// Which of its devices.
+        minor: u32,
+    },
+    /// Owners and groups together have more than 65,535 different numbers.
+    #[error("the files have more than 65535 different owners and groups")]
+    Ids,
+    /// A file has more blocks than can be listed in memory: 2^26, 8 TiB at 128 KiB.
+    #[error("`{}` is too large, {length_bytes} bytes", .path.escape_ascii())]
+    FileSize {
+        /// The file.
+        path: Vec<u8>,
+        /// Its length.
+        length_bytes: u64,
+    },
+    /// A table of the image outgrows the numbers that the format has for it.
+    #[error("the {0} of the image is larger than SquashFS allows")]
+    TableSize(&'static str),
+    /// A file cannot be opened or read.
+    #[error("`{}` cannot be read", .path.escape_ascii())]
+    Unreadable {
+        /// The file.
+        path: Vec<u8>,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file was changed each time while it was read.
+    #[error("`{}` changes while it is read", .path.escape_ascii())]
+    Changed {
+        /// The file.
+        path: Vec<u8>,
+    },
+    /// The compressor failed, for want of memory as far as is known.
+    #[error("the compressor failed: {0}")]
+    Compressor(&'static str),
+    /// The image cannot be written.
+    #[error("the image cannot be written")]
+    Output(#[source] io::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
+    Thread(#[source] io::Error),
+    /// The caller's [`Progress`](livestick_blockio::Progress) said so.
+    #[error("interrupted")]
+    Interrupted,
+}

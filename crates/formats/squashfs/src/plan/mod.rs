@@ -1,0 +1,274 @@
+//! What is written in which order, decided from the tree alone: no file is opened for it.
+
+mod class;
+
+use crate::tables::Ids;
+use crate::{Options, WriteError};
+use class::Likeness;
+use livestick_tree::{Device, Kind, NodeId, Tree};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// The kernel rejects longer targets of symbolic links: a page, on most machines.
+const SYMLINK_LIMIT_BYTES: usize = 4096;
+/// The list of a file's blocks is in memory and in its inode: 256 MiB at most, and at blocks of
+/// 128 KiB, 8 TiB of file.
+const FILE_LIMIT_BLOCKS: u64 = 1 << 26;
+/// How much a reader takes at once of small files: enough that handing over costs nothing, little
+/// enough that the readers stay close together.
+const BATCH_LIMIT_BYTES: u64 = 256 << 10;
+/// The same for tiny files, where opening them is the work.
+const BATCH_LIMIT_FILES: usize = 128;
+
+/// The order of everything.
+pub(crate) struct Plan<'a> {
+    pub(crate) tree: &'a Tree,
+    /// Every directory, after the one that holds it.
+    pub(crate) directories: Vec<NodeId>,
+    /// The regular files that have bytes, in the order of their data.
+    pub(crate) files: Vec<PlannedFile>,
+    /// The lengths of those together.
+    pub(crate) content_bytes: u64,
+    /// Owners and groups.
+    pub(crate) ids: Ids,
+}
+
+/// A regular file with bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedFile {
+    pub(crate) node: NodeId,
+    /// Its length when it was scanned.
+    pub(crate) length_bytes: u64,
+    /// Another file has that length: it may be a duplicate.
+    pub(crate) collides: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(tree: &'a Tree, options: &Options) -> Result<Self, WriteError> {
+        let mut walk = Walk::new(tree, options);
+        walk.run()?;
+        let mut found = walk.files;
+        // Stable: files that are alike stay in the order of their paths.
+        found.sort_by_key(|(likeness, _)| *likeness);
+        let mut lengths: HashMap<u64, u32> = HashMap::new();
+        for (_, file) in &found {
+            *lengths.entry(file.length_bytes).or_default() += 1;
+        }
+        let collides = |length| lengths.get(&length).is_some_and(|count| *count > 1);
+        let files: Vec<_> = found
+            .into_iter()
+            .map(|(_, file)| PlannedFile {
+                collides: collides(file.length_bytes),
+                ..file
+            })
+            .collect();
+        Ok(Self {
+            tree,
+            directories: walk.directories,
+            content_bytes: files.iter().map(|file| file.length_bytes).sum(),
+            files,
+            ids: walk.ids,
+        })
+    }
+
+    /// Cuts the order of files into what a reader takes at once, as ranges of `files`.
+    pub(crate) fn batches(&self) -> Vec<Range<usize>> {
+        let mut batches = Vec::new();
+        let mut start = 0;
+        let mut bytes = 0;
+        for (index, file) in self.files.iter().enumerate() {
+            let full = bytes + file.length_bytes > BATCH_LIMIT_BYTES;
+            if index > start && (full || index - start == BATCH_LIMIT_FILES) {
+                batches.push(start..index);
+                start = index;
+                bytes = 0;
+            }
+            bytes += file.length_bytes;
+        }
+        if start < self.files.len() {
+            batches.push(start..self.files.len());
+        }
+        batches
+    }
+}
+
+/// How long a file may be.
+pub(crate) fn file_limit_bytes(options: &Options) -> u64 {
+    FILE_LIMIT_BLOCKS * u64::from(options.block_size_bytes)
+}
+
+/// The way through a tree: directories from the root down, each file once.
+struct Walk<'a> {
+    tree: &'a Tree,
+    file_limit_bytes: u64,
+    seen: Vec<bool>,
+    directories: Vec<NodeId>,
+    files: Vec<(Likeness<'a>, PlannedFile)>,
+    ids: Ids,
+}
+
+impl<'a> Walk<'a> {
+    fn new(tree: &'a Tree, options: &Options) -> Self {
+        Self {
+            tree,
+            file_limit_bytes: file_limit_bytes(options),
+            seen: vec![false; tree.capacity()],
+            directories: Vec::new(),
+            files: Vec::new(),
+            ids: Ids::default(),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), WriteError> {
+        let tree = self.tree;
+        let mut waiting: Vec<(&[u8], NodeId)> = vec![(b"", Tree::ROOT)];
+        while let Some((name, directory)) = waiting.pop() {
+            self.visit(name, name, directory)?;
+            self.directories.push(directory);
+            let first = waiting.len();
+            for (entry, id) in tree.entries(directory) {
+                if matches!(tree.node(id).kind, Kind::Directory(_)) {
+                    waiting.push((entry, id));
+                } else if !std::mem::replace(&mut self.seen[id.index()], true) {
+                    self.visit(name, entry, id)?;
+                }
+            }
+            // The first name is taken first.
+            waiting[first..].reverse();
+        }
+        Ok(())
+    }
+
+    /// Notes a node that is called `name` in a directory called `parent`.
+    fn visit(&mut self, parent: &[u8], name: &'a [u8], id: NodeId) -> Result<(), WriteError> {
+        let node = self.tree.node(id);
+        self.ids.insert(node.metadata.uid)?;
+        self.ids.insert(node.metadata.gid)?;
+        match &node.kind {
+            Kind::File { length_bytes, .. } => self.file(parent, name, id, *length_bytes),
+            Kind::Symlink(target) if !(1..=SYMLINK_LIMIT_BYTES).contains(&target.len()) => {
+                Err(WriteError::Symlink {
+                    path: self.tree.source_path(id),
+                    length_bytes: target.len(),
+                })
+            }
+            Kind::BlockDevice(device) | Kind::CharacterDevice(device) => device_number(*device)
+                .map(|_| ())
+                .ok_or(WriteError::Device {
+                    path: self.tree.source_path(id),
+                    major: device.major,
+                    minor: device.minor,
+                }),
+            _ => Ok(()),
+        }
+    }
+
+    fn file(
+        &mut self,
+        parent: &[u8],
+        name: &'a [u8],
+        node: NodeId,
+        length_bytes: u64,
+    ) -> Result<(), WriteError> {
+        if length_bytes > self.file_limit_bytes {
+            return Err(WriteError::FileSize {
+                path: self.tree.source_path(node),
+                length_bytes,
+            });
+        }
+        if length_bytes > 0 {
+            let file = PlannedFile {
+                node,
+                length_bytes,
+                collides: false,
+            };
+            self.files.push((Likeness::guess(parent, name), file));
+        }
+        Ok(())
+    }
+}
+
+/// A device number as an inode has it: 12 bits of major and 20 of minor, in the order of Linux's
+/// `new_encode_dev`.
+pub(crate) fn device_number(device: Device) -> Option<u32> {
+    let Device { major, minor } = device;
+    (major < 1 << 12 && minor < 1 << 20)
+        .then_some((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Compression;
+    use livestick_tree::Metadata;
+
+    const METADATA: Metadata = Metadata {
+        permissions: 0o644,
+        uid: 0,
+        gid: 0,
+        modified_seconds: 0,
+    };
+
+    fn options() -> Options {
+        Options::new(Compression::Zstd { level: 3 })
+    }
+
+    fn add(tree: &mut Tree, parent: NodeId, name: &str, kind: Kind) -> NodeId {
+        tree.add(parent, name.as_bytes(), METADATA, kind, Box::default())
+            .unwrap()
+    }
+
+    #[test]
+    fn alike_files_lie_together_and_links_are_taken_once() {
+        let mut tree = Tree::new(METADATA, Box::default());
+        let etc = add(&mut tree, Tree::ROOT, "etc", Kind::empty_directory());
+        let usr = add(&mut tree, Tree::ROOT, "usr", Kind::empty_directory());
+        for (parent, name) in [(usr, "b.py"), (usr, "a.so.1"), (etc, "z.py"), (etc, "x.so")] {
+            add(&mut tree, parent, name, Kind::inline_file(*b"12"));
+        }
+        let linked = tree.lookup(b"etc/z.py").unwrap();
+        tree.link(Tree::ROOT, b"first.py", linked).unwrap();
+        add(&mut tree, etc, "empty", Kind::inline_file(*b""));
+        let plan = Plan::new(&tree, &options()).unwrap();
+        let paths: Vec<_> = plan
+            .files
+            .iter()
+            .map(|file| String::from_utf8(tree.source_path(file.node)).unwrap())
+            .collect();
+        assert_eq!(paths, ["etc/z.py", "usr/b.py", "etc/x.so", "usr/a.so.1"]);
+        assert_eq!(plan.content_bytes, 8);
+        assert_eq!(plan.directories, [Tree::ROOT, etc, usr]);
+        assert_eq!(plan.batches(), [0..4]);
+    }
+
+    #[test]
+    fn batches_end_before_large_files_and_after_many_small_ones() {
+        let mut tree = Tree::new(METADATA, Box::default());
+        let file = |length_bytes| Kind::File {
+            length_bytes,
+            content: livestick_tree::Content::Source,
+        };
+        for number in 0..200 {
+            add(&mut tree, Tree::ROOT, &format!("{number:03}.c"), file(10));
+        }
+        for number in 0..3 {
+            add(&mut tree, Tree::ROOT, &format!("{number}.d"), file(1 << 20));
+        }
+        add(&mut tree, Tree::ROOT, "0.e", file(10));
+        let plan = Plan::new(&tree, &options()).unwrap();
+        let batches = plan.batches();
+        let covered: Vec<_> = batches.iter().cloned().flatten().collect();
+        assert_eq!(covered, (0..204).collect::<Vec<_>>());
+        assert_eq!(batches[..3], [0..128, 128..200, 200..201]);
+    }
+
+    #[test]
+    fn device_numbers_are_packed_as_linux_does() {
+        let number = |major, minor| device_number(Device { major, minor });
+        assert_eq!(number(8, 1), Some(0x801));
+        assert_eq!(number(0xfff, 0xfffff), Some(0xffff_ffff));
+        assert_eq!(number(1, 0x100), Some(0x10_0100));
+        assert_eq!(number(0x1000, 0), None);
+        assert_eq!(number(0, 1 << 20), None);
+    }
+}

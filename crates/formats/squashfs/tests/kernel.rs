@@ -1,0 +1,538 @@
+//! Everything that a root can hold, written and then read by the kernel. `unsquashfs` alone would
+//! be no oracle: it accepts what kernels reject.
+
+// Each test uses a part of it.
+#[allow(dead_code)]
+mod support;
+
+use livestick_squashfs::{Compression, Options};
+use livestick_tree::{Device, Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
+use proptest::proptest;
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use support::image::{
+    METADATA, Mounted, Nothing, add, assert_holds, assert_same, has_tool, image, is_root, new_tree,
+    noise, options, text,
+};
+
+fn no_contents(_: NodeId) -> Vec<u8> {
+    unreachable!("everything is in the tree")
+}
+
+/// Sizes around the edges of a block.
+fn edges(block: usize) -> Vec<usize> {
+    let mut edges = vec![0, 1, 100, 4095, 4096, 4097];
+    for blocks in [1, 2, 3] {
+        edges.extend([blocks * block - 1, blocks * block, blocks * block + 1]);
+    }
+    edges
+}
+
+fn all_options() -> Vec<Options> {
+    let mut all = Vec::new();
+    for compression in [
+        Compression::Zstd { level: 1 },
+        Compression::Zstd { level: 5 },
+        Compression::Gzip { level: 6 },
+        Compression::Gzip { level: 12 },
+    ] {
+        for block_size_bytes in [4 << 10, 128 << 10, 1 << 20] {
+            all.push(Options {
+                compression,
+                block_size_bytes,
+                ..options()
+            });
+        }
+    }
+    all
+}
+
+#[test]
+fn sizes_around_block_edges_in_every_compression() {
+    for options in all_options() {
+        let mut tree = new_tree();
+        let block = usize::try_from(options.block_size_bytes).unwrap();
+        for (seed, size) in edges(block).into_iter().enumerate() {
+            let seed = seed as u64;
+            for (name, bytes) in [
+                ("text", text(seed, size)),
+                ("noise", noise(seed, size)),
+                ("zeros", vec![0; size]),
+                ("end", [vec![0; size], text(seed, 10)].concat()),
+                ("start", [text(seed, 10), vec![0; size]].concat()),
+            ] {
+                add(
+                    &mut tree,
+                    Tree::ROOT,
+                    &format!("{name}{size}"),
+                    Kind::inline_file(bytes),
+                );
+            }
+        }
+        let (image, summary) = image(&tree, &Nothing, &options).unwrap();
+        assert!(summary.sparse_bytes > 0 && summary.fragments > 0);
+        assert_holds(&image, &tree, &no_contents);
+    }
+}
+
+#[test]
+fn an_empty_root() {
+    let tree = new_tree();
+    let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
+    assert_eq!((summary.length_bytes, summary.fragments), (4096, 0));
+    assert_holds(&image, &tree, &no_contents);
+}
+
+/// A directory with every kind of file that a filesystem has.
+fn make_everything(root: &Path) {
+    let block = 128 << 10;
+    let path = |name: &str| root.join(name);
+    fs::create_dir_all(path("etc/deep/er")).unwrap();
+    fs::create_dir(path("empty")).unwrap();
+    for (seed, size) in edges(block).into_iter().enumerate() {
+        fs::write(path(&format!("etc/{size}.conf")), text(seed as u64, size)).unwrap();
+        fs::write(
+            path(&format!("etc/deep/{size}.bin")),
+            noise(seed as u64, size),
+        )
+        .unwrap();
+    }
+    fs::write(path("etc/deep/er/same"), text(8, 2 * block)).unwrap();
+    let sparse = File::create(path("sparse")).unwrap();
+    sparse.set_len(9 << 20).unwrap();
+    sparse.write_all_at(b"data", 5 << 20).unwrap();
+    fs::hard_link(path("sparse"), path("etc/link")).unwrap();
+    symlink("etc/deep", path("symlink")).unwrap();
+    symlink("x".repeat(4095), path("long")).unwrap();
+    fs::set_permissions(path("etc/100.conf"), PermissionsExt::from_mode(0o6755)).unwrap();
+    let mode = Mode::from_raw_mode(0o640);
+    for (name, kind, device) in [
+        ("pipe", FileType::Fifo, 0),
+        ("socket", FileType::Socket, 0),
+        ("disk", FileType::BlockDevice, makedev(8, 1)),
+        ("odd", FileType::CharacterDevice, makedev(4095, 1_048_575)),
+    ] {
+        mknodat(CWD, path(name), kind, mode, device).unwrap();
+    }
+    fs::hard_link(path("pipe"), path("pipe2")).unwrap();
+    for (name, attribute, value) in [
+        ("etc/100.conf", "user.note", vec![b'v'; 300]),
+        ("etc/1.conf", "user.note", vec![b'v'; 300]),
+        ("etc/1.conf", "user.more", vec![b'w'; 5]),
+        ("etc", "user.directory", Vec::new()),
+        ("disk", "trusted.disk", b"value".to_vec()),
+        ("symlink", "trusted.link", b"value".to_vec()),
+        ("pipe", "trusted.pipe", b"value".to_vec()),
+    ] {
+        rustix::fs::lsetxattr(path(name), attribute, &value, XattrFlags::empty()).unwrap();
+    }
+    // `cap_net_raw=ep`, version 2.
+    let capability = [
+        1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    let name = "security.capability";
+    setxattr(
+        path("etc/deep/100.bin"),
+        name,
+        &capability,
+        XattrFlags::empty(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_directory_with_everything_comes_back_through_kernel_and_tools() {
+    if !is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    make_everything(&root);
+    let tree = support::scan::scan(&root).unwrap();
+    let source = RootDirectory::open(&root).unwrap();
+    for options in all_options() {
+        let (image, summary) = image(&tree, &source, &options).unwrap();
+        assert_eq!(summary.counts.hard_links, 2);
+        let read = |id| fs::read(path_of(&root, &tree, id)).unwrap();
+        assert_holds(&image, &tree, &read);
+
+        let file = directory.path().join("image");
+        fs::write(&file, &image).unwrap();
+        if has_tool("rdsquashfs") {
+            let output = Command::new("rdsquashfs").arg("-d").arg(&file).output();
+            let output = output.unwrap();
+            assert!(output.status.success());
+            let inodes = u32::from_le_bytes(image[4..8].try_into().unwrap());
+            let lines = output.stdout.split(|byte| *byte == b'\n').count();
+            // One line for each name but the root's, and what follows the last one.
+            assert!(lines as u64 >= u64::from(inodes), "{lines} of {inodes}");
+        }
+        let unpacked = directory.path().join("unpacked");
+        if Command::new("unsquashfs").arg("-v").output().is_ok() || has_tool("unsquashfs") {
+            let mut unsquashfs = Command::new("unsquashfs");
+            let status = unsquashfs
+                .args(["-quiet", "-no-progress", "-d"])
+                .args([&unpacked, &file])
+                .status();
+            assert!(status.unwrap().success());
+            assert_same(&tree, &unpacked, &read);
+            fs::remove_dir_all(&unpacked).unwrap();
+        }
+    }
+}
+
+fn path_of(root: &Path, tree: &Tree, id: NodeId) -> std::path::PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    root.join(std::ffi::OsString::from_vec(tree.source_path(id)))
+}
+
+#[test]
+fn seventy_thousand_entries_are_found_through_the_index() {
+    let mut tree = new_tree();
+    let name = |n: u32| format!("{n:05}-{}", "x".repeat((n % 40) as usize));
+    for n in 0..70_000 {
+        add(
+            &mut tree,
+            Tree::ROOT,
+            &name(n),
+            Kind::inline_file(n.to_le_bytes()),
+        );
+    }
+    let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
+    assert_eq!(summary.counts.files, 70_000);
+    let Some(mounted) = Mounted::new(&image) else {
+        return;
+    };
+    assert_eq!(fs::read_dir(mounted.path()).unwrap().count(), 70_000);
+    for n in (0..70_000).step_by(97) {
+        let bytes = fs::read(mounted.path().join(name(n))).unwrap();
+        assert_eq!(bytes, n.to_le_bytes());
+        assert!(!mounted.path().join(name(n) + "y").exists());
+    }
+}
+
+/// Listings that end just before, at and after the edge of a metadata block, which is where a
+/// directory becomes an extended one; and the same for the number of entries.
+#[test]
+fn listings_around_the_edge_of_a_block() {
+    let mut tree = new_tree();
+    let directory = |tree: &mut Tree, name: String, names: Vec<String>| {
+        let id = add(tree, Tree::ROOT, &name, Kind::empty_directory());
+        for name in names {
+            add(tree, id, &name, Kind::Fifo);
+        }
+    };
+    for entries in [255_usize, 256, 257, 258, 300, 512, 513] {
+        let names = (0..entries).map(|n| format!("{n:03}")).collect();
+        directory(&mut tree, format!("count{entries}"), names);
+    }
+    for listing in 8170..8220_usize {
+        // A header, and entries of 8 bytes and a name.
+        let entries = 200;
+        let rest = listing - 12 - entries * 8;
+        let (length, longer) = (rest / entries, rest % entries);
+        let names = (0..entries).map(|n| {
+            let length = length + usize::from(n < longer);
+            format!("{n:03}{}", "y".repeat(length - 3))
+        });
+        directory(&mut tree, format!("bytes{listing}"), names.collect());
+    }
+    let (image, _) = image(&tree, &Nothing, &options()).unwrap();
+    assert_holds(&image, &tree, &no_contents);
+}
+
+#[test]
+fn equal_files_share_and_similar_ones_do_not() {
+    let block = 128 << 10;
+    let large = noise(1, 3 * block + 1000);
+    let mut other_end = large.clone();
+    other_end[3 * block] ^= 1;
+    let mut tree = new_tree();
+    for (name, bytes) in [
+        ("large1", &large),
+        ("large2", &large),
+        ("large3", &large),
+        ("other end", &other_end),
+        ("pair1", &noise(2, 2 * block)),
+        ("pair2", &noise(2, 2 * block)),
+        ("no pair1", &[noise(3, block), noise(4, block + 1)].concat()),
+        ("no pair2", &[noise(3, block), noise(5, block + 1)].concat()),
+        ("small1", &noise(6, 5000)),
+        ("small2", &noise(6, 5000)),
+        ("small3", &noise(7, 5000)),
+        ("zeros1", &vec![0; 5000]),
+        ("zeros2", &vec![0; 5000]),
+    ] {
+        add(
+            &mut tree,
+            Tree::ROOT,
+            name,
+            Kind::inline_file(bytes.clone()),
+        );
+    }
+    let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
+    assert_eq!(summary.duplicate_files, 5);
+    let bytes = 2 * large.len() + 2 * block + 5000 + 5000;
+    assert_eq!(summary.duplicate_bytes, bytes as u64);
+    assert_holds(&image, &tree, &no_contents);
+}
+
+#[test]
+fn times_before_1970_and_after_2106_are_moved_and_counted() {
+    let mut tree = new_tree();
+    for (name, modified_seconds) in [("old", -1), ("new", 1 << 32), ("edge", (1 << 32) - 1)] {
+        let metadata = Metadata {
+            modified_seconds,
+            ..METADATA
+        };
+        tree.add(
+            Tree::ROOT,
+            name.as_bytes(),
+            metadata,
+            Kind::Fifo,
+            Box::default(),
+        )
+        .unwrap();
+    }
+    let (bytes, summary) = image(&tree, &Nothing, &options()).unwrap();
+    assert_eq!(summary.clamped_times, 2);
+    assert_holds(&bytes, &tree, &no_contents);
+
+    let options = Options {
+        clamp: Some(5),
+        ..options()
+    };
+    let (bytes, summary) = image(&tree, &Nothing, &options).unwrap();
+    assert_eq!(summary.clamped_times, 1);
+    if let Some(mounted) = Mounted::new(&bytes) {
+        let found = support::scan::scan(&mounted.path()).unwrap();
+        let time = |name: &str| {
+            let id = found.lookup(name.as_bytes()).unwrap();
+            found.node(id).metadata.modified_seconds
+        };
+        assert_eq!([time("old"), time("new"), time("edge")], [0, 5, 5]);
+    }
+}
+
+#[test]
+fn five_gigabytes_of_holes_take_no_space_and_no_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let file = File::create(root.join("sparse")).unwrap();
+    file.set_len((5 << 30) + 7).unwrap();
+    file.write_all_at(b"in the middle", (3 << 30) + 1).unwrap();
+    file.write_all_at(b"end", (5 << 30) + 4).unwrap();
+    let empty = File::create(root.join("holes")).unwrap();
+    empty.set_len((4 << 30) + 1).unwrap();
+    let tree = support::scan::scan(&root).unwrap();
+    let source = RootDirectory::open(&root).unwrap();
+    let (image, summary) = image(&tree, &source, &options()).unwrap();
+    assert!(summary.length_bytes < 100_000);
+    assert_eq!(summary.content_bytes, (9 << 30) + 8);
+    let stored = (128 << 10) + 7;
+    assert_eq!(summary.sparse_bytes, (9 << 30) + 8 - stored);
+    let Some(mounted) = Mounted::new(&image) else {
+        return;
+    };
+    let found = File::open(mounted.path().join("sparse")).unwrap();
+    assert_eq!(found.metadata().unwrap().len(), (5 << 30) + 7);
+    for (offset, expected) in [
+        (0, &[0; 13][..]),
+        ((3 << 30) + 1, b"in the middle"),
+        ((5 << 30) + 4, b"end"),
+        (4 << 30, &[0; 13]),
+    ] {
+        let mut bytes = vec![1; expected.len()];
+        found.read_exact_at(&mut bytes, offset).unwrap();
+        assert_eq!(bytes, expected);
+    }
+    let holes = fs::metadata(mounted.path().join("holes")).unwrap();
+    assert_eq!(holes.len(), (4 << 30) + 1);
+}
+
+#[test]
+fn attributes_that_cannot_be_held_are_listed() {
+    let mut tree = new_tree();
+    let xattr = |name: &str| Xattr {
+        name: name.as_bytes().into(),
+        value: b"some value".as_slice().into(),
+    };
+    let xattrs = [xattr("system.posix_acl_access"), xattr("user.kept")];
+    tree.add(Tree::ROOT, b"file", METADATA, Kind::Fifo, xattrs.into())
+        .unwrap();
+    let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
+    let [lost] = &summary.lost_xattrs[..] else {
+        panic!("{:?}", summary.lost_xattrs);
+    };
+    assert_eq!(
+        (&*lost.path, &*lost.name),
+        (&b"file"[..], &b"system.posix_acl_access"[..])
+    );
+    if let Some(mounted) = Mounted::new(&image) {
+        assert_eq!(fs::read_dir(mounted.path()).unwrap().count(), 1);
+    }
+}
+
+/// Many different attributes, and equal values across blocks of their table.
+#[test]
+fn thousands_of_attribute_sets() {
+    let mut tree = new_tree();
+    for number in 0..3000_u32 {
+        let xattr = |name: &str, value: Vec<u8>| Xattr {
+            name: name.as_bytes().into(),
+            value: value.into(),
+        };
+        let xattrs = [
+            xattr("user.number", number.to_le_bytes().to_vec()),
+            xattr("user.shared", noise(u64::from(number % 7), 200)),
+            xattr("user.text", text(u64::from(number % 100), 40)),
+        ];
+        let kind = Kind::inline_file(*b"x");
+        tree.add(
+            Tree::ROOT,
+            format!("{number}").as_bytes(),
+            METADATA,
+            kind,
+            xattrs.into(),
+        )
+        .unwrap();
+    }
+    let (image, _) = image(&tree, &Nothing, &options()).unwrap();
+    assert_holds(&image, &tree, &no_contents);
+}
+
+/// One file of a random tree.
+#[derive(Clone, Debug)]
+struct Spec {
+    parent: usize,
+    name: Vec<u8>,
+    metadata: Metadata,
+    kind: Kind,
+    xattrs: Vec<Xattr>,
+    /// A second name, in another directory.
+    link: Option<(usize, Vec<u8>)>,
+}
+
+fn names() -> impl Strategy<Value = Vec<u8>> {
+    let byte = (1..=255_u8).prop_filter("no name has it", |byte| *byte != b'/');
+    proptest::collection::vec(byte, 1..40)
+}
+
+fn contents() -> impl Strategy<Value = Vec<u8>> {
+    let length = prop_oneof![
+        0..200_usize,
+        4090..4100_usize,
+        8190..8194_usize,
+        0..60_000_usize
+    ];
+    (0..6_u64, length, 0..3_u8).prop_map(|(seed, length, how)| match how {
+        0 => noise(seed, length),
+        1 => text(seed, length),
+        _ => [vec![0; length], noise(seed, 3), vec![0; length]].concat(),
+    })
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    let device = |(major, minor)| Device { major, minor };
+    prop_oneof![
+        3 => Just(Kind::empty_directory()),
+        8 => contents().prop_map(Kind::inline_file),
+        1 => names().prop_map(|target| Kind::Symlink(target.into())),
+        1 => (0..4096_u32, 0..1_048_576_u32).prop_map(device).prop_map(Kind::BlockDevice),
+        1 => (0..4096_u32, 0..1_048_576_u32).prop_map(device).prop_map(Kind::CharacterDevice),
+        1 => Just(Kind::Fifo),
+        1 => Just(Kind::Socket),
+    ]
+}
+
+fn xattrs() -> impl Strategy<Value = Vec<Xattr>> {
+    let prefix = prop_oneof![Just("user."), Just("trusted."), Just("security.")];
+    let xattr =
+        (prefix, "[a-z]{1,9}", 0..4_u64, 0..400_usize).prop_map(|(prefix, name, seed, length)| {
+            Xattr {
+                name: format!("{prefix}{name}").into_bytes().into(),
+                value: noise(seed, length).into(),
+            }
+        });
+    let some = proptest::collection::vec(xattr, 1..4).prop_map(|mut xattrs| {
+        xattrs.sort_unstable();
+        xattrs.dedup_by(|left, right| left.name == right.name);
+        xattrs
+    });
+    prop_oneof![4 => Just(Vec::new()), 1 => some]
+}
+
+fn specs() -> impl Strategy<Value = Spec> {
+    let metadata = (0..4096_u16, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
+        |(permissions, uid, gid, seconds)| Metadata {
+            permissions,
+            // -1 is no owner.
+            uid: uid.min(u32::MAX - 1),
+            gid: gid.min(u32::MAX - 1),
+            modified_seconds: i64::from(seconds),
+        },
+    );
+    let link = proptest::option::weighted(0.2, (any::<usize>(), names()));
+    (any::<usize>(), names(), metadata, kinds(), xattrs(), link).prop_map(
+        |(parent, name, metadata, kind, xattrs, link)| Spec {
+            parent,
+            name,
+            metadata,
+            kind,
+            xattrs,
+            link,
+        },
+    )
+}
+
+/// Names that are there already are left out.
+fn grow(specs: Vec<Spec>) -> Tree {
+    let mut tree = new_tree();
+    let mut directories = vec![Tree::ROOT];
+    for spec in specs {
+        let parent = directories[spec.parent % directories.len()];
+        let is_directory = matches!(spec.kind, Kind::Directory(_));
+        let xattrs = spec.xattrs.into();
+        let Ok(id) = tree.add(parent, &spec.name, spec.metadata, spec.kind, xattrs) else {
+            continue;
+        };
+        if is_directory {
+            directories.push(id);
+        } else if let Some((other, name)) = spec.link {
+            let _ = tree.link(directories[other % directories.len()], &name, id);
+        }
+    }
+    tree
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_comes_back(
+        specs in proptest::collection::vec(specs(), 0..80),
+        gzip in any::<bool>(),
+        block_log in 12..=17_u32,
+        jobs in 1..5_usize,
+    ) {
+        let tree = grow(specs);
+        let options = Options {
+            compression: if gzip {
+                Compression::Gzip { level: 4 }
+            } else {
+                Compression::Zstd { level: 4 }
+            },
+            block_size_bytes: 1 << block_log,
+            jobs: jobs.try_into().unwrap(),
+            ..options()
+        };
+        let (image, _) = image(&tree, &Nothing, &options).unwrap();
+        assert_holds(&image, &tree, &no_contents);
+    }
+}

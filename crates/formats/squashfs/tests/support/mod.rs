@@ -1,0 +1,4 @@
+//! What the tests share.
+
+pub mod image;
+pub mod scan;
