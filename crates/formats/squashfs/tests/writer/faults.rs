@@ -1,9 +1,9 @@
 //! What goes wrong while an image is written, and what must not depend on chance.
 
-// Each test uses a part of it.
-#[allow(dead_code)]
-mod support;
-
+use crate::support::image::{
+    METADATA, Memory, Mounted, Nothing, add, assert_holds, image, new_tree, noise, options, text,
+    with_watchdog,
+};
 use livestick_blockio::{NoProgress, Progress, ReadAt, WriteAt};
 use livestick_squashfs::{Compression, Options, Unreadable, WriteError, write};
 use livestick_tree::{
@@ -14,10 +14,6 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use support::image::{
-    METADATA, Memory, Mounted, Nothing, add, assert_holds, image, new_tree, noise, options, text,
-    with_watchdog,
-};
 
 const BLOCK: usize = 128 << 10;
 

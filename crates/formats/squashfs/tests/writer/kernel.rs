@@ -1,10 +1,10 @@
 //! Everything that a root can hold, written and then read by the kernel. `unsquashfs` alone would
 //! be no oracle: it accepts what kernels reject.
 
-// Each test uses a part of it.
-#[allow(dead_code)]
-mod support;
-
+use crate::support::image::{
+    METADATA, Mounted, Nothing, add, assert_holds, assert_same, has_tool, image, is_root, new_tree,
+    noise, options, text,
+};
 use livestick_squashfs::{Compression, Options};
 use livestick_tree::{Device, Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
@@ -14,10 +14,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use support::image::{
-    METADATA, Mounted, Nothing, add, assert_holds, assert_same, has_tool, image, is_root, new_tree,
-    noise, options, text,
-};
 
 fn no_contents(_: NodeId) -> Vec<u8> {
     unreachable!("everything is in the tree")
@@ -68,7 +64,7 @@ fn sizes_around_block_edges_in_every_compression() {
                 add(
                     &mut tree,
                     Tree::ROOT,
-                    &format!("{name}{size}"),
+                    &format!("{seed}-{name}"),
                     Kind::inline_file(bytes),
                 );
             }
@@ -153,7 +149,7 @@ fn a_directory_with_everything_comes_back_through_kernel_and_tools() {
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
     make_everything(&root);
-    let tree = support::scan::scan(&root).unwrap();
+    let tree = crate::support::scan::scan(&root).unwrap();
     let source = RootDirectory::open(&root).unwrap();
     for options in all_options() {
         let (image, summary) = image(&tree, &source, &options).unwrap();
@@ -310,7 +306,7 @@ fn times_before_1970_and_after_2106_are_moved_and_counted() {
     let (bytes, summary) = image(&tree, &Nothing, &options).unwrap();
     assert_eq!(summary.clamped_times, 1);
     if let Some(mounted) = Mounted::new(&bytes) {
-        let found = support::scan::scan(&mounted.path()).unwrap();
+        let found = crate::support::scan::scan(&mounted.path()).unwrap();
         let time = |name: &str| {
             let id = found.lookup(name.as_bytes()).unwrap();
             found.node(id).metadata.modified_seconds
@@ -330,7 +326,7 @@ fn five_gigabytes_of_holes_take_no_space_and_no_time() {
     file.write_all_at(b"end", (5 << 30) + 4).unwrap();
     let empty = File::create(root.join("holes")).unwrap();
     empty.set_len((4 << 30) + 1).unwrap();
-    let tree = support::scan::scan(&root).unwrap();
+    let tree = crate::support::scan::scan(&root).unwrap();
     let source = RootDirectory::open(&root).unwrap();
     let (image, summary) = image(&tree, &source, &options()).unwrap();
     assert!(summary.length_bytes < 100_000);
@@ -498,7 +494,11 @@ fn grow(specs: Vec<Spec>) -> Tree {
     for spec in specs {
         let parent = directories[spec.parent % directories.len()];
         let is_directory = matches!(spec.kind, Kind::Directory(_));
-        let xattrs = spec.xattrs.into();
+        // The kernel hands out `user.` attributes of files and directories only (`xattr(7)`).
+        let has_user = is_directory || matches!(spec.kind, Kind::File { .. });
+        let mut xattrs = spec.xattrs;
+        xattrs.retain(|xattr| has_user || !xattr.name.starts_with(b"user."));
+        let xattrs = xattrs.into();
         let Ok(id) = tree.add(parent, &spec.name, spec.metadata, spec.kind, xattrs) else {
             continue;
         };

@@ -1,0 +1,7 @@
+//! The writer from outside: what it makes, judged by the kernel and the field's own tools.
+
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod kernel;
+mod support;
