@@ -40,7 +40,7 @@ pub struct Build {
         short = 'z',
         long,
         value_name = "CODEC[:LEVEL]",
-        default_value = "zstd:15"
+        default_value = "zstd:9"
     )]
     pub compression: String,
 

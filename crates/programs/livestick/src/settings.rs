@@ -144,7 +144,7 @@ fn compression(text: &str) -> anyhow::Result<Compression> {
         digits => Some(digits.parse::<u32>().ok()),
     };
     match (codec, level) {
-        ("zstd", None) => Ok(Compression::Zstd { level: 15 }),
+        ("zstd", None) => Ok(Compression::Zstd { level: 9 }),
         ("zstd", Some(Some(level @ 1..=22))) => Ok(Compression::Zstd { level }),
         ("gzip", None) => Ok(Compression::Gzip { level: 6 }),
         ("gzip", Some(Some(level @ 1..=12))) => Ok(Compression::Gzip { level }),
