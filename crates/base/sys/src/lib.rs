@@ -1,1 +1,23 @@
-//! The only crate with unsafe code: system calls that rustix does not cover.
+//! The only crate with unsafe code: what the kernel offers and rustix does not wrap, as small safe
+//! functions. What rustix has, the other crates use directly.
+
+mod loop_device;
+mod mount_clone;
+mod uevent_socket;
+
+pub use loop_device::LoopDevice;
+pub use mount_clone::clone_mount_read_only;
+pub use uevent_socket::{Received, UeventSocket};
+
+#[cfg(test)]
+mod testing {
+    /// Most of this needs root: without it a test says so and ends, except on the build machine.
+    pub(crate) fn is_root() -> bool {
+        let root = rustix::process::geteuid().is_root();
+        if !root {
+            assert!(std::env::var_os("CI").is_none(), "this test needs root");
+            eprintln!("skipped: not root");
+        }
+        root
+    }
+}
