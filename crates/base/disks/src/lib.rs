@@ -1,1 +1,8 @@
-//! Which block devices there are, and what is on them.
+//! Which block devices there are (from sysfs), and what is on them (from their first bytes). Nothing
+//! here mounts or writes.
+
+mod content;
+mod device;
+
+pub use content::{Content, Table};
+pub use device::{BlockDevice, Transport};

@@ -1,0 +1,307 @@
+//! What is on a block device, told by the magic numbers at its start.
+
+use livestick_blockio::ReadAt;
+use std::{fmt, io};
+
+/// What the first bytes of a device say is on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// FAT12, FAT16 or FAT32, with the label of its boot sector.
+    Vfat {
+        /// `None` where there is none, or `NO NAME`.
+        label: Option<String>,
+    },
+    /// exFAT.
+    Exfat,
+    /// NTFS.
+    Ntfs,
+    /// A disk that BitLocker encrypts.
+    BitLocker,
+    /// ext2, ext3 or ext4.
+    Ext,
+    /// Btrfs.
+    Btrfs,
+    /// XFS.
+    Xfs,
+    /// SquashFS.
+    Squashfs,
+    /// A CD or DVD image, possibly one that also boots from a disk.
+    Iso9660,
+    /// A physical volume of LVM.
+    Lvm,
+    /// A disk that LUKS encrypts.
+    Luks,
+    /// Swap space, or a hibernated system.
+    Swap,
+    /// A member of a RAID array of Linux.
+    Md,
+    /// Partitions: what is on them is on devices of their own.
+    Partitions(Table),
+    /// Nothing but zeros.
+    Empty,
+    /// Something else.
+    Unknown,
+}
+
+/// Kinds of partition table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// The four entries of the PC's boot sector.
+    Mbr,
+    /// The GUID partition table of UEFI.
+    Gpt,
+}
+
+impl Content {
+    /// How much of a device's start decides. Btrfs lies farthest out, at 64 KiB.
+    pub const SNIFF_BYTES: usize = 128 * 1024;
+
+    /// Looks at the start of `medium`.
+    ///
+    /// # Errors
+    /// What reading reports.
+    pub fn of(medium: &impl ReadAt) -> io::Result<Self> {
+        let mut start = vec![0; Self::SNIFF_BYTES];
+        let mut length = 0;
+        while length < start.len() {
+            match medium.read_at(&mut start[length..], length as u64) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self::sniff(&start[..length]))
+    }
+
+    /// Tells what begins with these bytes, the first [`Self::SNIFF_BYTES`] of a device or all of a
+    /// smaller one.
+    #[must_use]
+    pub fn sniff(start: &[u8]) -> Self {
+        let found = MAGICS
+            .iter()
+            .find(|(offset, magic, _)| holds(start, *offset, magic));
+        if let Some((_, _, content)) = found {
+            return content.clone();
+        }
+        if is_lvm(start) {
+            Self::Lvm
+        } else if is_vfat(start) {
+            Self::Vfat {
+                label: vfat_label(start),
+            }
+        } else if GPT_HEADERS
+            .iter()
+            .any(|offset| holds(start, *offset, b"EFI PART"))
+        {
+            Self::Partitions(Table::Gpt)
+        } else if is_mbr(start) {
+            Self::Partitions(Table::Mbr)
+        } else if start.iter().all(|byte| *byte == 0) {
+            Self::Empty
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Vfat { label: Some(label) } => return write!(formatter, "FAT `{label}`"),
+            Self::Vfat { label: None } => "FAT",
+            Self::Exfat => "exFAT",
+            Self::Ntfs => "NTFS",
+            Self::BitLocker => "BitLocker",
+            Self::Ext => "ext2/3/4",
+            Self::Btrfs => "Btrfs",
+            Self::Xfs => "XFS",
+            Self::Squashfs => "SquashFS",
+            Self::Iso9660 => "ISO 9660",
+            Self::Lvm => "LVM",
+            Self::Luks => "LUKS",
+            Self::Swap => "swap",
+            Self::Md => "RAID",
+            Self::Partitions(Table::Mbr) => "MBR partitions",
+            Self::Partitions(Table::Gpt) => "GPT partitions",
+            Self::Empty => "empty",
+            Self::Unknown => "unknown",
+        };
+        formatter.write_str(text)
+    }
+}
+
+/// Magic numbers (offset, bytes) that decide by themselves; the first that matches wins. Encryption
+/// and RAID come before what may shine through from within or from former use; ISO 9660 comes before
+/// the partition table that a bootable image also has. The offsets are those of util-linux's
+/// `libblkid/src/superblocks`.
+const MAGICS: &[(usize, &[u8], Content)] = &[
+    (0, b"LUKS\xba\xbe", Content::Luks),
+    (0, b"\xfc\x4e\x2b\xa9", Content::Md),
+    (4096, b"\xfc\x4e\x2b\xa9", Content::Md),
+    (4086, b"SWAPSPACE2", Content::Swap),
+    (4086, b"SWAP-SPACE", Content::Swap),
+    (4086, b"S1SUSPEND", Content::Swap),
+    (4086, b"LINHIB0001", Content::Swap),
+    (0, b"hsqs", Content::Squashfs),
+    (0, b"XFSB", Content::Xfs),
+    (3, b"NTFS    ", Content::Ntfs),
+    (3, b"EXFAT   ", Content::Exfat),
+    (3, b"-FVE-FS-", Content::BitLocker),
+    (0x438, b"\x53\xef", Content::Ext),
+    (0x10040, b"_BHRfS_M", Content::Btrfs),
+    (0x8001, b"CD001", Content::Iso9660),
+];
+
+/// The second sector, of 512 or of 4096 bytes.
+const GPT_HEADERS: [usize; 2] = [512, 4096];
+
+fn bytes(start: &[u8], offset: usize, length: usize) -> Option<&[u8]> {
+    start.get(offset..)?.get(..length)
+}
+
+fn byte(start: &[u8], offset: usize) -> u8 {
+    start.get(offset).copied().unwrap_or_default()
+}
+
+fn u16_at(start: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes([byte(start, offset), byte(start, offset + 1)])
+}
+
+fn holds(start: &[u8], offset: usize, magic: &[u8]) -> bool {
+    bytes(start, offset, magic.len()) == Some(magic)
+}
+
+/// The label is in one of the first four sectors.
+fn is_lvm(start: &[u8]) -> bool {
+    (0..4)
+        .map(|sector| sector * 512)
+        .any(|offset| holds(start, offset, b"LABELONE") && holds(start, offset + 24, b"LVM2 001"))
+}
+
+/// A boot sector whose BIOS parameter block makes sense: a partition table ends with the same two
+/// bytes.
+fn is_vfat(start: &[u8]) -> bool {
+    let sector_bytes = u16_at(start, 11);
+    let cluster_sectors = byte(start, 13);
+    let jump = matches!(byte(start, 0), 0xeb | 0xe9);
+    jump && holds(start, 510, b"\x55\xaa")
+        && matches!(sector_bytes, 512 | 1024 | 2048 | 4096)
+        && cluster_sectors.is_power_of_two()
+        && u16_at(start, 14) != 0
+        && matches!(byte(start, 16), 1 | 2)
+        && byte(start, 21) >= 0xf0
+}
+
+fn vfat_label(start: &[u8]) -> Option<String> {
+    // FAT32 has no 16-bit count of sectors in a FAT, and a longer parameter block.
+    let offset = if u16_at(start, 22) == 0 { 71 } else { 43 };
+    let label = String::from_utf8_lossy(bytes(start, offset, 11)?);
+    let label = label.trim_matches([' ', '\0']);
+    let printable = !label.contains(char::is_control);
+    (printable && !label.is_empty() && label != "NO NAME").then(|| label.to_owned())
+}
+
+/// At least one entry of a type, and every entry either active or not.
+fn is_mbr(start: &[u8]) -> bool {
+    let Some(table) = bytes(start, 446, 64) else {
+        return false;
+    };
+    holds(start, 510, b"\x55\xaa")
+        && table
+            .chunks(16)
+            .all(|entry| matches!(byte(entry, 0), 0 | 0x80))
+        && table.chunks(16).any(|entry| byte(entry, 4) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn with(patches: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut start = vec![0; Content::SNIFF_BYTES];
+        for (offset, bytes) in patches {
+            start[*offset..offset + bytes.len()].copy_from_slice(bytes);
+        }
+        start
+    }
+
+    #[test]
+    fn each_magic_number_is_found_where_it_lies() {
+        for (offset, magic, content) in MAGICS {
+            assert_eq!(Content::sniff(&with(&[(*offset, magic)])), *content);
+        }
+        let lvm = with(&[(512, b"LABELONE"), (536, b"LVM2 001")]);
+        assert_eq!(Content::sniff(&lvm), Content::Lvm);
+    }
+
+    #[test]
+    fn a_partition_table_is_not_a_file_system() {
+        let mut entry = [0; 16];
+        entry[4] = 0x0c;
+        let mbr = with(&[(446, &entry), (510, b"\x55\xaa")]);
+        assert_eq!(Content::sniff(&mbr), Content::Partitions(Table::Mbr));
+        let gpt = with(&[(446, &entry), (510, b"\x55\xaa"), (512, b"EFI PART")]);
+        assert_eq!(Content::sniff(&gpt), Content::Partitions(Table::Gpt));
+        let iso = with(&[(446, &entry), (510, b"\x55\xaa"), (0x8001, b"CD001")]);
+        assert_eq!(Content::sniff(&iso), Content::Iso9660);
+        let no_entries = with(&[(510, b"\x55\xaa")]);
+        assert_eq!(Content::sniff(&no_entries), Content::Unknown);
+    }
+
+    #[test]
+    fn any_length_can_be_looked_at() {
+        assert_eq!(Content::sniff(&[]), Content::Empty);
+        assert_eq!(Content::sniff(&[0; 600]), Content::Empty);
+        let full = vec![0xff; Content::SNIFF_BYTES];
+        for length in (0..2048).chain([Content::SNIFF_BYTES]) {
+            let expected = if length == 0 {
+                Content::Empty
+            } else {
+                Content::Unknown
+            };
+            assert_eq!(Content::sniff(&full[..length]), expected);
+        }
+    }
+
+    /// False, visibly, where the tool is missing; that is an error on the build machine.
+    fn made_by(tool: &str, arguments: &[&str], path: &Path) -> bool {
+        File::create(path).unwrap().set_len(64 << 20).unwrap();
+        match Command::new(tool).args(arguments).arg(path).output() {
+            Ok(output) => {
+                assert!(output.status.success(), "{tool}: {output:?}");
+                true
+            }
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "{tool}: {error}");
+                eprintln!("skipped: {tool}: {error}");
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_usual_tools_make_is_recognised() {
+        let vfat = |label: Option<&str>| Content::Vfat {
+            label: label.map(str::to_owned),
+        };
+        let cases: [(&str, &[&str], Content); 6] = [
+            ("mkfs.vfat", &["-F32", "-n", "STICK"], vfat(Some("STICK"))),
+            ("mkfs.vfat", &["-F32"], vfat(None)),
+            ("mkfs.vfat", &["-F16", "-n", "SMALL"], vfat(Some("SMALL"))),
+            ("mkfs.ext4", &["-q"], Content::Ext),
+            ("mkswap", &["-q"], Content::Swap),
+            ("sgdisk", &["-n", "1:0:0"], Content::Partitions(Table::Gpt)),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        for (tool, arguments, expected) in cases {
+            if made_by(tool, arguments, &path) {
+                assert_eq!(Content::of(&File::open(&path).unwrap()).unwrap(), expected);
+            }
+        }
+    }
+}
