@@ -1,0 +1,158 @@
+//! The devices that were there before anybody listened.
+
+use crate::loader::Loader;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+/// Asks for the modules of every device that has no driver yet.
+pub fn request_all(loader: &Loader) {
+    let entries = fs::read_dir(BUSES).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    for name in names.filter(|name| !DULL.iter().any(|dull| name == dull)) {
+        let folders = devices(&Path::new(BUSES).join(name).join("devices"));
+        let modaliases = folders
+            .iter()
+            .filter_map(|folder| modalias_without_driver(folder));
+        modaliases.for_each(|modalias| loader.request(&modalias));
+    }
+}
+
+/// Asks for the modules of the controllers behind which a stick is: of USB and of SD cards. False
+/// where there are none.
+///
+/// The controllers of disks inside the machine are left for later. Their modules take long: they are
+/// loaded only when every disk has answered, and what was begun must be waited for.
+pub fn request_stick_hosts(loader: &Loader) -> bool {
+    let folders = devices(Path::new(PCI));
+    let modaliases = folders
+        .iter()
+        .filter_map(|folder| modalias_without_driver(folder));
+    let hosts = modaliases.filter(|modalias| {
+        let kind = kind_of_storage(modalias);
+        kind.is_some_and(|kind| kind != DISKS)
+    });
+    hosts.inspect(|modalias| loader.request(modalias)).count() > 0
+}
+
+/// A device that may be the way to a stick, and has no driver.
+#[derive(Debug)]
+pub struct Undriven {
+    kind: &'static str,
+    place: String,
+    modalias: String,
+    /// The initramfs has a module for it.
+    known: bool,
+}
+
+impl fmt::Display for Undriven {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            place,
+            modalias,
+            known,
+        } = self;
+        let why = if *known {
+            "its driver did not start"
+        } else {
+            "no driver on this stick"
+        };
+        write!(formatter, "{kind} {place}: {why} ({modalias})")
+    }
+}
+
+/// Storage and USB controllers, and USB storage, without a driver.
+pub fn undriven(loader: &Loader) -> Vec<Undriven> {
+    let buses = [Path::new(PCI), Path::new("/sys/bus/usb/devices")];
+    let devices = buses.into_iter().flat_map(devices);
+    let undriven = devices.filter_map(|folder| {
+        let modalias = modalias_without_driver(&folder)?;
+        let kind = kind_of_storage(&modalias)?;
+        Some(Undriven {
+            kind,
+            place: folder.file_name()?.to_string_lossy().into_owned(),
+            known: loader.knows(&modalias),
+            modalias,
+        })
+    });
+    undriven.collect()
+}
+
+const BUSES: &str = "/sys/bus";
+const PCI: &str = "/sys/bus/pci/devices";
+/// Buses with many devices that no module of an initramfs is for.
+const DULL: [&str; 8] = [
+    "clockevents",
+    "clocksource",
+    "container",
+    "cpu",
+    "event_source",
+    "memory",
+    "node",
+    "workqueue",
+];
+
+fn devices(bus: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(bus).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// The file `uevent` has what an event would say. It knows more than the file `modalias`, which some
+/// buses lack (`mmc:block`).
+fn modalias_without_driver(folder: &Path) -> Option<String> {
+    parse_uevent_file(&fs::read_to_string(folder.join("uevent")).ok()?)
+}
+
+fn parse_uevent_file(text: &str) -> Option<String> {
+    let fields = || text.lines().filter_map(|line| line.split_once('='));
+    let driven = fields().any(|(key, _)| key == "DRIVER");
+    let modalias = fields().find(|(key, _)| *key == "MODALIAS");
+    modalias
+        .filter(|_| !driven)
+        .map(|(_, value)| value.to_owned())
+}
+
+const DISKS: &str = "storage controller";
+
+/// By the classes in a modalias: `bc01` is PCI's mass storage, `ic08` USB's.
+fn kind_of_storage(modalias: &str) -> Option<&'static str> {
+    let kinds = [
+        ("pci:*bc01sc*", DISKS),
+        ("pci:*bc0Csc03*", "USB controller"),
+        ("pci:*bc08sc05*", "SD card reader"),
+        ("pci:*bc05sc*", "card reader"),
+        ("pci:v000010EC*bcFFsc*", "card reader"),
+        ("usb:*ic08isc*", "USB storage"),
+    ];
+    let matches = |pattern: &str| crate::aliases::matches(pattern.as_bytes(), modalias.as_bytes());
+    kinds
+        .into_iter()
+        .find(|(pattern, _)| matches(pattern))
+        .map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_with_a_driver_asks_for_none() {
+        let text = "MAJOR=1\nMODALIAS=mmc:block\nMMC_TYPE=SD\n";
+        assert_eq!(parse_uevent_file(text).as_deref(), Some("mmc:block"));
+        assert_eq!(parse_uevent_file("DRIVER=xhci_hcd\nMODALIAS=pci:x\n"), None);
+        assert_eq!(parse_uevent_file("DEVTYPE=x\n"), None);
+    }
+
+    #[test]
+    fn what_leads_to_a_stick_is_told_by_its_class() {
+        let kind = |modalias| kind_of_storage(modalias);
+        let xhci = "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30";
+        assert_eq!(kind(xhci), Some("USB controller"));
+        let ahci = "pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01";
+        assert_eq!(kind(ahci), Some(DISKS));
+        let stick = "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00";
+        assert_eq!(kind(stick), Some("USB storage"));
+        let vga = "pci:v00001234d00001111sv00001AF4sd00001100bc03sc00i00";
+        assert_eq!(kind(vga), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! The root that the system runs on: the image below, RAM above.
+
+use crate::failure::Failure;
+use crate::loader::Loader;
+use crate::medium;
+use crate::report::Report;
+use crate::setup::make_folder;
+use livestick_handoff::OverlaySize;
+use livestick_sys::LoopDevice;
+use rustix::fs::{Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use std::ffi::{CStr, CString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Where the new root is mounted.
+pub const ROOT: &str = "/sysroot";
+
+/// Mounts image, RAM and the overlay of both at [`ROOT`].
+pub fn mount_all(
+    image: &File,
+    size: OverlaySize,
+    loader: &Loader,
+    report: &Report,
+) -> Result<(), Failure> {
+    loader.load_now(&["loop", "squashfs", "overlay"]);
+    mount_lower(image)?;
+    report.step("root image mounted");
+    mount_upper(size).map_err(mount_failure("the RAM for changes"))?;
+    mount_overlay(report).map_err(mount_failure("the overlay of RAM over the root image"))?;
+    report.step("overlay mounted");
+    Ok(())
+}
+
+/// Takes down whatever is there of it, and unmounts the stick.
+pub fn unmount_all() {
+    for target in [ROOT, UPPER, LOWER] {
+        // What is not mounted need not be unmounted.
+        let _ = unmount(target, UnmountFlags::DETACH);
+    }
+    medium::release();
+}
+
+const LOWER: &str = "/run/initramfs/lower";
+const UPPER: &str = "/run/initramfs/rw";
+const UPPER_FILES: &str = "/run/initramfs/rw/upper";
+const UPPER_WORK: &str = "/run/initramfs/rw/work";
+
+/// The options of the overlay, best first. Distributions' kernels differ in their defaults, so every
+/// one is given. `volatile` (Linux 5.10) leaves out syncs, which RAM has no use for; the others came
+/// one by one, and a kernel that lacks one of them behaves as asked for without it.
+const OVERLAY_OPTIONS: [&str; 3] = [
+    ",redirect_dir=on,index=off,metacopy=off,xino=off,nfs_export=off,volatile",
+    ",redirect_dir=on,index=off,metacopy=off,xino=off,nfs_export=off",
+    "",
+];
+
+fn mount_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |source| Failure::Mount { what, source }
+}
+
+fn mount_lower(image: &File) -> Result<(), Failure> {
+    let device = LoopDevice::attach(image.as_fd()).map_err(|source| Failure::Loop { source })?;
+    let flags = MountFlags::RDONLY | MountFlags::NOATIME;
+    // Decompression on every processor is a choice since Linux 6.2.
+    let options = [c"threads=percpu", c""];
+    let mount = |options: &CStr| mount(device.path(), LOWER, "squashfs", flags, options);
+    let mounted = make_folder(LOWER, 0o755).and_then(|()| mount_with_first(&options, mount));
+    mounted.map_err(|error| mount_failure("the root image")(error.into()))
+}
+
+fn mount_upper(size: OverlaySize) -> io::Result<()> {
+    make_folder(UPPER, 0o755)?;
+    let options = CString::new(format!("mode=0755,size={size}"))?;
+    mount(
+        "tmpfs",
+        UPPER,
+        "tmpfs",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )?;
+    make_folder(UPPER_FILES, 0o755)?;
+    make_folder(UPPER_WORK, 0o755)?;
+    copy_attributes(Path::new(LOWER), Path::new(UPPER_FILES))
+}
+
+/// The upper folder's owner, mode and attributes are those of `/` on the running system.
+fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(from)?;
+    let (owner, group) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
+    chown(to, Some(owner), Some(group))?;
+    chmod(to, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
+    // Most roots have none, and some kernels refuse some kinds on a tmpfs: then it runs without.
+    let mut names = vec![0; XATTR_LIST_LIMIT_BYTES];
+    let length = listxattr(from, &mut names).unwrap_or(0);
+    names.truncate(length);
+    for name in names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let mut value = vec![0; XATTR_VALUE_LIMIT_BYTES];
+        if let Ok(length) = getxattr(from, name, &mut value) {
+            value.truncate(length);
+            let _ = setxattr(to, name, &value, XattrFlags::empty());
+        }
+    }
+    Ok(())
+}
+
+/// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of `linux/limits.h`.
+const XATTR_LIST_LIMIT_BYTES: usize = 65_536;
+const XATTR_VALUE_LIMIT_BYTES: usize = 65_536;
+
+fn mount_overlay(report: &Report) -> io::Result<()> {
+    make_folder(ROOT, 0o755)?;
+    let mut texts = Vec::new();
+    for options in OVERLAY_OPTIONS {
+        let layers = format!("lowerdir={LOWER},upperdir={UPPER_FILES},workdir={UPPER_WORK}");
+        texts.push(CString::new(layers + options)?);
+    }
+    let flags = MountFlags::empty();
+    mount_with_first(&texts, |options| {
+        let mounted = mount("overlay", ROOT, "overlay", flags, options);
+        mounted.inspect_err(|error| report.step(&format!("overlay with {options:?}: {error}")))
+    })?;
+    Ok(())
+}
+
+/// Mounts with the first options that this kernel knows: one that it does not know is `EINVAL`.
+fn mount_with_first<T: AsRef<CStr>>(
+    choices: &[T],
+    mount: impl Fn(&CStr) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut result = Err(Errno::INVAL);
+    for options in choices {
+        result = mount(options.as_ref());
+        if result != Err(Errno::INVAL) {
+            break;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn mounts(answers: &[Result<(), Errno>]) -> (Result<(), Errno>, usize) {
+        let rest = RefCell::new(answers.iter());
+        let choices = [c"a", c"b", c"c"];
+        let result = mount_with_first(&choices, |_| *rest.borrow_mut().next().unwrap());
+        (result, answers.len() - rest.borrow().len())
+    }
+
+    #[test]
+    fn options_are_dropped_only_where_they_are_unknown() {
+        let unknown = Err(Errno::INVAL);
+        assert_eq!(mounts(&[Ok(())]), (Ok(()), 1));
+        assert_eq!(mounts(&[unknown, Ok(()), Ok(())]), (Ok(()), 2));
+        assert_eq!(
+            mounts(&[unknown, Err(Errno::IO), Ok(())]),
+            (Err(Errno::IO), 2)
+        );
+        assert_eq!(mounts(&[unknown, unknown, unknown]), (unknown, 3));
+    }
+
+    #[test]
+    fn mode_and_attributes_are_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&to).unwrap();
+        chmod(&from, Mode::from_raw_mode(0o1751)).unwrap();
+        setxattr(&from, "user.colour", b"green", XattrFlags::empty()).unwrap();
+        copy_attributes(&from, &to).unwrap();
+        assert_eq!(fs::metadata(&to).unwrap().mode() & 0o7777, 0o1751);
+        let mut value = [0; 16];
+        let length = getxattr(&to, "user.colour", &mut value).unwrap();
+        assert_eq!(&value[..length], b"green");
+    }
+}

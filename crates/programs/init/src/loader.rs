@@ -1,0 +1,191 @@
+//! Loads kernel modules, several at a time.
+
+use crate::aliases::Aliases;
+use crate::report::Report;
+use crate::schedule::Schedule;
+use livestick_handoff::{CommandLine, Module, ModulePlan, paths};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+use std::{io, path::Path};
+
+/// The pool of threads that load modules, and what is loaded. It lives as long as `/init`.
+#[derive(Debug)]
+pub struct Loader {
+    plan: &'static ModulePlan,
+    aliases: Aliases<'static>,
+    by_name: BTreeMap<&'static str, usize>,
+    command_line: CommandLine,
+    report: &'static Report,
+    schedule: Mutex<Schedule>,
+    changed: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Loader {
+    /// Starts as many threads as there are processors. Plan and loader stay for the life of `/init`,
+    /// so that threads can share them without counting.
+    pub fn start(
+        plan: ModulePlan,
+        command_line: &CommandLine,
+        report: &'static Report,
+    ) -> &'static Self {
+        let plan: &'static ModulePlan = Box::leak(Box::new(plan));
+        let modules = plan.modules.iter().enumerate();
+        let by_name = modules
+            .map(|(index, module)| (module.name.as_str(), index))
+            .collect();
+        let loader: &'static Self = Box::leak(Box::new(Self {
+            schedule: Mutex::new(Schedule::new(plan, &by_name)),
+            plan,
+            aliases: Aliases::new(&plan.aliases),
+            by_name,
+            command_line: command_line.clone(),
+            report,
+            changed: Condvar::new(),
+            threads: Mutex::new(Vec::new()),
+        }));
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let spawned = (0..count).map(|_| thread::Builder::new().spawn(|| loader.work()));
+        loader.threads().extend(spawned.filter_map(Result::ok));
+        loader
+    }
+
+    /// Asks for the modules that are wanted in any case, in their order.
+    pub fn preload(&self) {
+        let modules = self.plan.modules.iter().enumerate();
+        let preloaded = modules.filter(|(_, module)| module.preload);
+        let indices = preloaded.map(|(index, _)| index);
+        self.schedule().put_last(indices);
+        self.changed.notify_all();
+    }
+
+    /// Asks for the modules of a device that is there, before those that may never be needed.
+    pub fn request(&self, modalias: &str) {
+        let names = self.aliases.modules(modalias);
+        let wanted: Vec<_> = names.filter_map(|name| self.by_name.get(name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let mut schedule = self.schedule();
+        for index in wanted {
+            schedule.put_first(*index);
+        }
+        drop(schedule);
+        self.changed.notify_all();
+    }
+
+    /// Whether there is a module for a device of this modalias.
+    pub fn knows(&self, modalias: &str) -> bool {
+        self.aliases.modules(modalias).next().is_some()
+    }
+
+    /// Returns once these modules are loaded; this thread helps. One that is not in the initramfs is
+    /// taken to be built into the kernel.
+    pub fn load_now(&self, names: &[&str]) {
+        let wanted: Vec<_> = names
+            .iter()
+            .filter_map(|name| self.by_name.get(name))
+            .collect();
+        for index in wanted.iter().rev() {
+            self.schedule().put_first(**index);
+        }
+        let all_done = |schedule: &Schedule| wanted.iter().all(|index| schedule.is_done(**index));
+        while let Some(index) = self.next_unless(all_done) {
+            self.load(index);
+        }
+    }
+
+    /// Lets what is loading finish, and loads nothing more: the root changes next, and the system
+    /// that runs then has all modules.
+    pub fn stop(&self) {
+        self.schedule().stopped = true;
+        self.changed.notify_all();
+        for thread in self.threads().drain(..) {
+            // A thread cannot end in a panic: the process would have ended with it.
+            let _ = thread.join();
+        }
+    }
+
+    fn work(&self) {
+        while let Some(index) = self.next_unless(|_| false) {
+            self.load(index);
+        }
+    }
+
+    /// Waits for a module that can be loaded now; `None` once there is no need for one.
+    fn next_unless(&self, enough: impl Fn(&Schedule) -> bool) -> Option<usize> {
+        let mut schedule = self.schedule();
+        loop {
+            if schedule.stopped || enough(&schedule) {
+                return None;
+            }
+            let next = schedule.take();
+            if next.is_some() {
+                return next;
+            }
+            let waited = self.changed.wait(schedule);
+            schedule = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn load(&self, index: usize) {
+        if let Some(module) = self.plan.modules.get(index) {
+            let started = Instant::now();
+            let loaded = insert(module, &self.command_line);
+            self.say(&module.name, started, loaded);
+        }
+        self.schedule().finish(index);
+        self.changed.notify_all();
+    }
+
+    fn say(&self, name: &str, started: Instant, loaded: io::Result<()>) {
+        let milliseconds = started.elapsed().as_millis();
+        let report = self.report;
+        match loaded {
+            Ok(()) => report.step(&format!("module {name} in {milliseconds} ms")),
+            // Nothing to drive: many a module says so after a look at the machine.
+            Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
+                report.step(&format!("module {name} has nothing to do here"));
+            }
+            Err(error) => report.notice(&format!("module {name} cannot be loaded: {error}")),
+        }
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loads one module, whose dependencies are loaded. It is no error if it is loaded already.
+pub fn insert(module: &Module, command_line: &CommandLine) -> io::Result<()> {
+    let name = &module.name;
+    let file = File::open(Path::new(paths::MODULES).join(format!("{name}.ko")))?;
+    let options = format!(
+        "{} {}",
+        default_options(name),
+        command_line.options_of(name)
+    );
+    match rustix::system::finit_module(&file, &CString::new(options.trim())?, 0) {
+        Err(Errno::EXIST) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Options that the command line overrides: of two values for a parameter the kernel takes the last.
+fn default_options(module: &str) -> &'static str {
+    match module {
+        // The kernel waits a second for slow sticks to settle; one that does need it is found a
+        // moment later, by the event of its disk.
+        "usb_storage" => "delay_use=0",
+        _ => "",
+    }
+}

@@ -1,0 +1,130 @@
+//! What `/init` says while it works: to the console, to serial ports that want it, and to the log
+//! that stays on the running system.
+
+use crate::instructions::Instructions;
+use crate::{consoles, setup};
+use livestick_handoff::{oem, paths};
+use rustix::time::{ClockId, clock_gettime};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Takes lines from any thread.
+#[derive(Debug)]
+pub struct Report {
+    debug: bool,
+    quiet: bool,
+    outlets: Mutex<Outlets>,
+}
+
+#[derive(Debug)]
+struct Outlets {
+    /// Every line so far, each with its time in seconds since the kernel started.
+    log: String,
+    console: Option<File>,
+    /// These get every line.
+    ports: Vec<File>,
+}
+
+impl Report {
+    pub fn open(instructions: &Instructions) -> Self {
+        // A port that is the console already hears everything there, and once is enough.
+        let active = consoles::active();
+        let preferred = active.last();
+        let is_console = |port: &String| Some(port) == preferred;
+        let (doubled, ports): (Vec<_>, Vec<_>) = instructions
+            .log_ports
+            .iter()
+            .partition(|port| is_console(port));
+        Self {
+            debug: instructions.command_line.debug || !doubled.is_empty(),
+            quiet: instructions.command_line.quiet && doubled.is_empty(),
+            outlets: Mutex::new(Outlets {
+                log: String::new(),
+                console: consoles::open_to_write("console"),
+                ports: ports
+                    .into_iter()
+                    .filter_map(|port| consoles::open_to_write(port))
+                    .collect(),
+            }),
+        }
+    }
+
+    /// A step that was done: on the console only where `debug` asks for it.
+    pub fn step(&self, text: &str) {
+        self.timed(text, self.debug);
+    }
+
+    /// Something that a person should see.
+    pub fn notice(&self, text: &str) {
+        self.timed(text, true);
+    }
+
+    /// `/init` started.
+    pub fn started(&self) {
+        self.exact(
+            &format!("{}{}", oem::INIT_STARTED, setup::uptime()),
+            !self.quiet,
+        );
+    }
+
+    /// `/init` is about to start the root's own init.
+    pub fn hand_over(&self) {
+        self.exact(
+            &format!("{}{}", oem::HAND_OVER, setup::uptime()),
+            !self.quiet,
+        );
+    }
+
+    /// `/init` gave up. The rescue screen tells the person.
+    pub fn rescue(&self, reason: &str) {
+        self.exact(&format!("{}{reason}", oem::RESCUE), self.debug);
+    }
+
+    /// Leaves the log on the running system.
+    pub fn save(&self) {
+        // Without it the system runs just as well.
+        let _ = fs::write(paths::LIVE_LOG, &self.outlets().log);
+    }
+
+    fn timed(&self, text: &str, to_console: bool) {
+        let time = now();
+        self.line(&format!("livestick: [{time}] {text}\n"), to_console);
+        self.outlets().note(&time, text);
+    }
+
+    /// A line that a test harness knows by its beginning.
+    fn exact(&self, text: &str, to_console: bool) {
+        self.line(&format!("{text}\n"), to_console);
+        self.outlets().note(&now(), text);
+    }
+
+    fn line(&self, line: &str, to_console: bool) {
+        let mut outlets = self.outlets();
+        // What cannot be written to has no reader.
+        if let Some(console) = outlets.console.as_mut().filter(|_| to_console) {
+            let _ = console.write_all(line.as_bytes());
+        }
+        for port in &mut outlets.ports {
+            let _ = port.write_all(line.as_bytes());
+        }
+    }
+
+    fn outlets(&self) -> MutexGuard<'_, Outlets> {
+        self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outlets {
+    fn note(&mut self, time: &str, text: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.log, "{time} {text}");
+    }
+}
+
+/// Seconds since the kernel started, as its own messages have them.
+fn now() -> String {
+    let now = clock_gettime(ClockId::Boottime);
+    format!("{:5}.{:03}", now.tv_sec, now.tv_nsec / 1_000_000)
+}

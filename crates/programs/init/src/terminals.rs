@@ -1,0 +1,161 @@
+//! The consoles as one: what is printed goes to all, and a key may come from any.
+
+use crate::consoles;
+use crate::rescue::SHELL;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Every console, set to give key by key.
+#[derive(Debug)]
+pub struct Terminals(Vec<Terminal>);
+
+/// Which terminal a key came from, and its byte.
+pub type Key = (usize, u8);
+
+impl Terminals {
+    /// Opens the kernel's consoles, the screen, and these further ports.
+    pub fn open(ports: &[String]) -> Self {
+        let names = consoles::all(ports);
+        Self(
+            names
+                .iter()
+                .filter_map(|name| Terminal::open(name))
+                .collect(),
+        )
+    }
+
+    pub fn print(&mut self, text: &str) {
+        for terminal in &mut self.0 {
+            // One that takes nothing has no reader.
+            let _ = terminal.file.write_all(text.as_bytes());
+        }
+    }
+
+    /// Waits for a key, for news on `news`'s descriptor, for its interval, or until the deadline.
+    pub fn wait(
+        &mut self,
+        news: (Option<BorrowedFd<'_>>, Option<Duration>),
+        deadline: Option<Instant>,
+    ) -> Option<Key> {
+        let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = [rest, news.1].into_iter().flatten().min();
+        let ready = self.poll(news.0, limit);
+        ready
+            .into_iter()
+            .find_map(|index| Some((index, self.0.get_mut(index)?.key()?)))
+    }
+
+    /// Runs a shell there and waits for its end.
+    pub fn run_shell(&mut self, index: usize) {
+        let Some(terminal) = self.0.get_mut(index) else {
+            return;
+        };
+        terminal.restore();
+        if let Err(error) = terminal.shell() {
+            self.print(&format!("no shell: {error}\n"));
+        }
+        if let Some(terminal) = self.0.get_mut(index) {
+            terminal.take_keys_singly();
+        }
+    }
+
+    /// The terminals at which a key waits.
+    fn poll(&mut self, news: Option<BorrowedFd<'_>>, limit: Option<Duration>) -> Vec<usize> {
+        let listening = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, terminal)| terminal.listening);
+        let (indices, mut sources): (Vec<_>, Vec<_>) = listening
+            .map(|(index, terminal)| (index, PollFd::new(&terminal.file, PollFlags::IN)))
+            .unzip();
+        sources.extend(news.map(|news| PollFd::from_borrowed_fd(news, PollFlags::IN)));
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        if poll(&mut sources, limit.as_ref()).is_err() {
+            return Vec::new();
+        }
+        let answers = sources.iter().map(PollFd::revents);
+        let answers = indices.into_iter().zip(answers);
+        let ready: Vec<_> = answers.filter(|(_, events)| !events.is_empty()).collect();
+        for (index, events) in &ready {
+            // It would be ready for ever, without ever giving a key.
+            let hung_up = events.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+            if let Some(terminal) = self.0.get_mut(*index).filter(|_| hung_up) {
+                terminal.listening = false;
+            }
+        }
+        ready.into_iter().map(|(index, _)| index).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Terminal {
+    file: File,
+    /// How it was before its keys were taken one by one.
+    saved: Option<Termios>,
+    listening: bool,
+}
+
+impl Terminal {
+    fn open(name: &str) -> Option<Self> {
+        let file = consoles::open_to_talk(name)?;
+        // Only opening must not wait; a long screen is to be written whole.
+        let _ = fcntl_setfl(&file, OFlags::empty());
+        let saved = tcgetattr(&file).ok();
+        let mut terminal = Self {
+            file,
+            saved,
+            listening: true,
+        };
+        terminal.take_keys_singly();
+        Some(terminal)
+    }
+
+    /// At once, not with the end of a line, and without showing them.
+    fn take_keys_singly(&mut self) {
+        if let Some(mut modes) = self.saved.clone() {
+            modes
+                .local_modes
+                .remove(LocalModes::ICANON | LocalModes::ECHO);
+            let _ = tcsetattr(&self.file, OptionalActions::Now, &modes);
+        }
+    }
+
+    fn restore(&mut self) {
+        if let Some(modes) = &self.saved {
+            let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
+        }
+    }
+
+    fn key(&mut self) -> Option<u8> {
+        let mut keys = [0; 16];
+        let length = self.file.read(&mut keys).ok()?;
+        let key = keys.get(..length)?.first().copied();
+        self.listening &= key.is_some();
+        key.map(|key| key.to_ascii_lowercase())
+    }
+
+    fn shell(&self) -> io::Result<()> {
+        let standard = || self.file.as_fd().try_clone_to_owned().map(Stdio::from);
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0(SHELL)
+            .stdin(standard()?)
+            .stdout(standard()?)
+            .stderr(standard()?);
+        command.status().map(drop)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
