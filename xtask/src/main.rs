@@ -1,2 +1,100 @@
-//! demo, test, tidy, bench.
-fn main() {}
+//! What people do with the checkout: `cargo xtask demo`, `test`, `tidy`, `bench`.
+
+mod bench;
+mod demo;
+mod process;
+mod roots;
+mod setup;
+mod stick;
+mod suite;
+mod table;
+mod tidy;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use roots::Root;
+use setup::{Job, setup};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// What people do with livestick's checkout.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Arguments {
+    /// Install what is missing, build livestick, make a small Debian and its stick, and boot it.
+    Demo {
+        /// Make the stick of the root in this directory, instead of a small Debian's.
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Install what is missing, and run every test.
+    Test,
+    /// Check the rules of the house that a compiler does not know.
+    Tidy,
+    /// Compare livestick with the same job done by hand.
+    Bench(Bench),
+    /// Install the Debian packages that the other commands need.
+    Setup,
+    /// Make Debian roots, those that are not there yet, and print their paths.
+    Roots {
+        /// Which; without a name the small one.
+        #[arg(default_value = "small")]
+        names: Vec<Root>,
+    },
+}
+
+#[derive(Args)]
+struct Bench {
+    #[command(subcommand)]
+    what: What,
+    /// How often each side is measured.
+    #[arg(long, global = true, default_value_t = 3)]
+    runs: usize,
+    /// Keep the result in docs/benchmarks.md.
+    #[arg(long, global = true)]
+    save: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Build the stick of a 1.9 GB root: time, bytes written, memory.
+    Build,
+    /// Boot the stick of a small root: time in /init, time to the login prompt, bytes read.
+    Boot,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    match arguments {
+        Arguments::Demo { root } => demo::demo(root),
+        Arguments::Test => suite::test(),
+        Arguments::Tidy => tidy::tidy(&Workspace::find()?),
+        Arguments::Bench(Bench { what, runs, save }) => {
+            let options = bench::Options { runs, save };
+            match what {
+                What::Build => bench::build(&options),
+                What::Boot => bench::boot(&options),
+            }
+        }
+        Arguments::Setup => setup(&Job::ALL),
+        Arguments::Roots { names } => {
+            setup(&[Job::Roots])?;
+            let workspace = Workspace::find()?;
+            for name in names {
+                println!("{}", roots::make(&workspace, name)?.display());
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,1 +1,12 @@
-//! Boot scenarios under QEMU, a row each.
+//! What the tests of whole sticks share: making a stick of the test root with the program itself,
+//! taking it apart with the field's own tools, comparing it with its source, and judging a boot.
+//!
+//! `cargo xtask test` sets two variables: `LIVESTICK_TEST_ROOT`, a root to make sticks of, and
+//! `LIVESTICK_BIN`, the program. Without the first these tests skip visibly, and fail in CI.
+
+pub mod compare;
+mod health;
+mod stick;
+
+pub use health::problems;
+pub use stick::{Mounted, Stick, test_root, tool};
