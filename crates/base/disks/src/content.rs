@@ -61,17 +61,12 @@ impl Content {
     /// # Errors
     /// What reading reports.
     pub fn of(medium: &impl ReadAt) -> io::Result<Self> {
-        let mut start = vec![0; Self::SNIFF_BYTES];
-        let mut length = 0;
-        while length < start.len() {
-            match medium.read_at(&mut start[length..], length as u64) {
-                Ok(0) => break,
-                Ok(count) => length += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        // The first pages settle most: the rest is read only where they do not.
+        let first = Self::sniff(&read_start(medium, FIRST_BYTES)?);
+        match first {
+            Self::Vfat { .. } | Self::Ntfs | Self::Luks | Self::Squashfs => Ok(first),
+            _ => Ok(Self::sniff(&read_start(medium, Self::SNIFF_BYTES)?)),
         }
-        Ok(Self::sniff(&start[..length]))
     }
 
     /// Tells what begins with these bytes, the first [`Self::SNIFF_BYTES`] of a device or all of a
@@ -152,6 +147,24 @@ const MAGICS: &[(usize, &[u8], Content)] = &[
     (0x10040, b"_BHRfS_M", Content::Btrfs),
     (0x8001, b"CD001", Content::Iso9660),
 ];
+
+const FIRST_BYTES: usize = 8192;
+
+/// Up to so many bytes: fewer where the medium is smaller.
+fn read_start(medium: &impl ReadAt, limit: usize) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; limit];
+    let mut length = 0;
+    while length < start.len() {
+        match medium.read_at(&mut start[length..], length as u64) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    start.truncate(length);
+    Ok(start)
+}
 
 /// The second sector, of 512 or of 4096 bytes.
 const GPT_HEADERS: [usize; 2] = [512, 4096];

@@ -4,10 +4,12 @@
 mod loop_device;
 mod mount_clone;
 mod uevent_socket;
+mod writeback;
 
 pub use loop_device::LoopDevice;
 pub use mount_clone::clone_mount_read_only;
 pub use uevent_socket::{Received, UeventSocket};
+pub use writeback::start_writeback;
 
 #[cfg(test)]
 mod testing {

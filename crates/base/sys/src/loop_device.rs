@@ -25,6 +25,16 @@ impl LoopDevice {
         Self::attach_by(configure, image)
     }
 
+    /// Has the kernel make a free device, where there is none, so that attaching finds it: making one
+    /// takes the kernel a while.
+    ///
+    /// # Errors
+    /// As for [`Self::attach`].
+    pub fn prepare() -> io::Result<()> {
+        let control = File::open(CONTROL)?;
+        free_device(&control).map(drop)
+    }
+
     /// Its node, `/dev/loopN`.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -32,12 +42,10 @@ impl LoopDevice {
     }
 
     fn attach_by(configure: Configure, image: BorrowedFd<'_>) -> io::Result<Self> {
-        let control = File::open("/dev/loop-control")?;
+        let control = File::open(CONTROL)?;
         // Others may take the free device first: then there is another.
         for _ in 0..RACES_LIMIT {
-            // SAFETY: LOOP_CTL_GET_FREE takes no argument and returns the device's number.
-            let number = unsafe { ioctl(&control, GetFree) }?;
-            let path = PathBuf::from(format!("/dev/loop{number}"));
+            let path = free_device(&control)?;
             let device = File::open(&path)?;
             match configure(device.as_fd(), image) {
                 Ok(()) => {
@@ -52,6 +60,14 @@ impl LoopDevice {
         }
         Err(Errno::BUSY.into())
     }
+}
+
+const CONTROL: &str = "/dev/loop-control";
+
+fn free_device(control: &File) -> io::Result<PathBuf> {
+    // SAFETY: LOOP_CTL_GET_FREE takes no argument and returns the device's number.
+    let number = unsafe { ioctl(control, GetFree) }?;
+    Ok(PathBuf::from(format!("/dev/loop{number}")))
 }
 
 type Configure = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Errno>;

@@ -9,8 +9,8 @@ use crate::medium::Medium;
 use crate::report::Report;
 use crate::rescue::{self, Next};
 use crate::search::Search;
-use crate::uevents::Batch;
-use crate::{beacon, layers, setup};
+use crate::uevents::{Batch, Uevent};
+use crate::{beacon, layers, loader, setup};
 use livestick_handoff::{Seal, paths};
 use livestick_sys::UeventSocket;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,10 +23,11 @@ use std::time::{Duration, Instant};
 /// Process 1: ends only by becoming another program, or with the machine.
 pub fn run() -> ExitCode {
     setup::mount_kernel_filesystems();
+    let started = setup::uptime();
     setup::open_console();
     setup::hurry(true);
     std::panic::set_hook(Box::new(|panic| rescue::halt(&panic.to_string())));
-    let mut boot = Boot::new();
+    let mut boot = Boot::new(&started);
     let mut patience = boot.instructions.command_line.medium_timeout;
     let mut found = None;
     loop {
@@ -61,11 +62,11 @@ struct Ready {
 }
 
 impl Boot {
-    fn new() -> Self {
+    fn new(started: &str) -> Self {
         let instructions = Instructions::read();
         // For the life of this process, so that threads can share it.
         let report: &'static Report = Box::leak(Box::new(Report::open(&instructions)));
-        report.started();
+        report.started(started);
         for word in &instructions.command_line.rejected {
             report.notice(&format!("`{word}` makes no sense and is ignored"));
         }
@@ -128,37 +129,27 @@ impl Boot {
         (listening.map(AsFd::as_fd), interval)
     }
 
-    /// Deals with what came and went since the last time. True in the first place where that
-    /// changed anything about block devices; the stick, where it is among them.
-    pub fn take_news(&mut self) -> (bool, Option<Medium>) {
-        let Some(ready) = self.ready.as_mut().filter(|_| self.program.is_none()) else {
-            return (false, None);
-        };
+    /// Deals with what came and went since the last time: asks for modules, and looks at what is on
+    /// new block devices. Gives the stick, where it is among them.
+    pub fn take_news(&mut self) -> Option<Medium> {
+        let ready = self.ready.as_mut().filter(|_| self.program.is_none())?;
         let Some(socket) = &self.socket else {
-            return (false, ready.look_again());
+            return ready.look_again();
         };
         let batch = Batch::take(socket);
         if batch.overrun {
-            self.report
-                .notice("events of devices were lost: looking at all of them again");
-            return (true, ready.look_again());
+            let text = "events of devices were lost: looking at all of them again";
+            self.report.notice(text);
+            return ready.look_again();
         }
-        for modalias in batch
-            .events
-            .iter()
-            .filter_map(|event| event.modalias.as_deref())
-        {
+        let events = batch.events.iter();
+        for modalias in events.filter_map(|event| event.modalias.as_deref()) {
             ready.loader.request(modalias);
         }
-        let block = batch
-            .events
-            .iter()
-            .filter(|event| event.subsystem == "block");
-        let names: Vec<_> = block.map(|event| event.name()).collect();
-        (
-            !names.is_empty(),
-            ready.search.look_at_named(&names, &ready.seal),
-        )
+        let block = batch.events.iter();
+        let block = block.filter(|event| event.subsystem == "block");
+        let names: Vec<_> = block.map(Uevent::name).collect();
+        ready.search.look_at_named(&names, &ready.seal)
     }
 
     /// Reads the initramfs's files, starts loading modules. Once is enough.
@@ -177,14 +168,13 @@ impl Boot {
                 sealed: seal.kernel_release,
             });
         }
-        self.report.step("seal read");
         let plan = instructions::module_plan()?;
-        self.report.step("plan read");
-        let loader = Loader::start(plan, &self.instructions.command_line, self.report);
+        let command_line = &self.instructions.command_line;
+        loader::set_builtin_defaults(&plan, command_line);
+        let loader = Loader::start(plan, command_line, self.report);
         if !coldplug::request_stick_hosts(loader) {
             coldplug::request_all(loader);
         }
-        self.report.step("hosts requested");
         loader.preload();
         let search = Search::new(loader, self.report);
         self.ready = Some(Ready {
@@ -192,7 +182,7 @@ impl Boot {
             loader,
             search,
         });
-        self.report.step("modules requested");
+        self.report.step("initramfs read, modules requested");
         Ok(())
     }
 
@@ -209,7 +199,7 @@ impl Boot {
                 .peek()
                 .map_or(patience, |(after, _)| patience.min(*after));
             self.wait(until.saturating_sub(started.elapsed()));
-            if let (_, Some(medium)) = self.take_news() {
+            if let Some(medium) = self.take_news() {
                 return Ok(medium);
             }
             if let Some((_, act)) = delayed.next_if(|(after, _)| *after <= started.elapsed()) {
@@ -271,7 +261,7 @@ const RESCAN_INTERVAL: Duration = Duration::from_millis(500);
 type Delayed = (Duration, fn(&Boot));
 
 const DELAYED: [Delayed; 3] = [
-    (Duration::from_millis(1500), look_inside),
+    (Duration::from_secs(2), look_inside),
     (Duration::from_secs(3), say_what_for),
     (Duration::from_secs(10), say_what_is_there),
 ];

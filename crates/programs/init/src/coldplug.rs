@@ -17,21 +17,30 @@ pub fn request_all(loader: &Loader) {
     }
 }
 
-/// Asks for the modules of the controllers behind which a stick is: of USB and of SD cards. False
-/// where there are none.
+/// Begins with the controllers behind which a stick is, those of USB and of SD cards. False where
+/// there are none.
 ///
 /// The controllers of disks inside the machine are left for later. Their modules take long: they are
 /// loaded only when every disk has answered, and what was begun must be waited for.
 pub fn request_stick_hosts(loader: &Loader) -> bool {
-    let folders = devices(Path::new(PCI));
-    let modaliases = folders
-        .iter()
-        .filter_map(|folder| modalias_without_driver(folder));
-    let hosts = modaliases.filter(|modalias| {
-        let kind = kind_of_storage(modalias);
-        kind.is_some_and(|kind| kind != DISKS)
-    });
-    hosts.inspect(|modalias| loader.request(modalias)).count() > 0
+    let folders = devices(Path::new(PCI)).into_iter();
+    let devices = folders.filter_map(|folder| Some((modalias_without_driver(&folder)?, folder)));
+    let hosts: Vec<_> = devices
+        .filter(|(modalias, _)| {
+            let kind = kind_of_storage(modalias);
+            kind.is_some_and(|kind| kind != DISKS) && loader.knows(modalias)
+        })
+        .collect();
+    for (modalias, _) in &hosts {
+        loader.request_dependencies(modalias);
+    }
+    for (_, folder) in &hosts {
+        enable(folder);
+    }
+    for (modalias, _) in &hosts {
+        loader.request(modalias);
+    }
+    !hosts.is_empty()
 }
 
 /// A device that may be the way to a stick, and has no driver.
@@ -95,6 +104,14 @@ const DULL: [&str; 8] = [
 fn devices(bus: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(bus).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
+}
+
+/// Switches a device on, as its driver does first of all. Finding its interrupt has the kernel run the
+/// firmware's code, which can take longer than loading all that the driver needs; so it is done
+/// meanwhile, and before the driver, which must not meet a device that is half switched on.
+fn enable(folder: &Path) {
+    // What fails here, the driver tries again, and reports.
+    let _ = fs::write(folder.join("enable"), "1");
 }
 
 /// The file `uevent` has what an event would say. It knows more than the file `modalias`, which some

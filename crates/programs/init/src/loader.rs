@@ -1,13 +1,14 @@
 //! Loads kernel modules, several at a time.
 
-use crate::aliases::Aliases;
+use crate::aliases;
 use crate::report::Report;
 use crate::schedule::Schedule;
 use livestick_handoff::{CommandLine, Module, ModulePlan, paths};
+use livestick_sys::LoopDevice;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -17,7 +18,6 @@ use std::{io, path::Path};
 #[derive(Debug)]
 pub struct Loader {
     plan: &'static ModulePlan,
-    aliases: Aliases<'static>,
     by_name: BTreeMap<&'static str, usize>,
     command_line: CommandLine,
     report: &'static Report,
@@ -42,7 +42,6 @@ impl Loader {
         let loader: &'static Self = Box::leak(Box::new(Self {
             schedule: Mutex::new(Schedule::new(plan, &by_name)),
             plan,
-            aliases: Aliases::new(&plan.aliases),
             by_name,
             command_line: command_line.clone(),
             report,
@@ -66,22 +65,19 @@ impl Loader {
 
     /// Asks for the modules of a device that is there, before those that may never be needed.
     pub fn request(&self, modalias: &str) {
-        let names = self.aliases.modules(modalias);
-        let wanted: Vec<_> = names.filter_map(|name| self.by_name.get(name)).collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let mut schedule = self.schedule();
-        for index in wanted {
-            schedule.put_first(*index);
-        }
-        drop(schedule);
-        self.changed.notify_all();
+        self.put_first(modalias, Schedule::put_first);
+    }
+
+    /// Asks for all that the modules of a device need, but not for these.
+    pub fn request_dependencies(&self, modalias: &str) {
+        self.put_first(modalias, Schedule::put_dependencies_first);
     }
 
     /// Whether there is a module for a device of this modalias.
     pub fn knows(&self, modalias: &str) -> bool {
-        self.aliases.modules(modalias).next().is_some()
+        aliases::modules(&self.plan.aliases, modalias)
+            .next()
+            .is_some()
     }
 
     /// Returns once these modules are loaded; this thread helps. One that is not in the initramfs is
@@ -111,6 +107,20 @@ impl Loader {
         }
     }
 
+    fn put_first(&self, modalias: &str, put: fn(&mut Schedule, usize)) {
+        let names = aliases::modules(&self.plan.aliases, modalias);
+        let wanted: Vec<_> = names.filter_map(|name| self.by_name.get(name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let mut schedule = self.schedule();
+        for index in wanted {
+            put(&mut schedule, *index);
+        }
+        drop(schedule);
+        self.changed.notify_all();
+    }
+
     fn work(&self) {
         while let Some(index) = self.next_unless(|_| false) {
             self.load(index);
@@ -138,6 +148,10 @@ impl Loader {
             let started = Instant::now();
             let loaded = insert(module, &self.command_line);
             self.say(&module.name, started, loaded);
+            if module.name == "loop" {
+                // Here it takes nobody's time. Where it fails, attaching says why.
+                let _ = LoopDevice::prepare();
+            }
         }
         self.schedule().finish(index);
         self.changed.notify_all();
@@ -169,23 +183,67 @@ impl Loader {
 pub fn insert(module: &Module, command_line: &CommandLine) -> io::Result<()> {
     let name = &module.name;
     let file = File::open(Path::new(paths::MODULES).join(format!("{name}.ko")))?;
-    let options = format!(
-        "{} {}",
-        default_options(name),
-        command_line.options_of(name)
-    );
-    match rustix::system::finit_module(&file, &CString::new(options.trim())?, 0) {
+    let options = CString::new(options(name, command_line))?;
+    match rustix::system::finit_module(&file, &options, 0) {
         Err(Errno::EXIST) => Ok(()),
         done => Ok(done?),
     }
 }
 
-/// Options that the command line overrides: of two values for a parameter the kernel takes the last.
-fn default_options(module: &str) -> &'static str {
-    match module {
-        // The kernel waits a second for slow sticks to settle; one that does need it is found a
-        // moment later, by the event of its disk.
-        "usb_storage" => "delay_use=0",
-        _ => "",
+/// Sets the default options of what is built into the kernel. Where the command line says otherwise,
+/// the kernel has obeyed it already.
+pub fn set_builtin_defaults(plan: &ModulePlan, command_line: &CommandLine) {
+    for Default {
+        module,
+        option,
+        value,
+    } in DEFAULTS
+    {
+        let is_module = plan.modules.iter().any(|planned| planned.name == *module);
+        let options = command_line.options_of(module);
+        if !is_module && !options.contains(option) {
+            // Without it, it is slower, no more.
+            let _ = fs::write(format!("/sys/module/{module}/parameters/{option}"), value);
+        }
+    }
+}
+
+struct Default {
+    module: &'static str,
+    option: &'static str,
+    value: &'static str,
+}
+
+/// Options that the command line overrides: of two values for one the kernel takes the last.
+const DEFAULTS: &[Default] = &[
+    // The kernel waits a second for slow sticks to settle. One that does need it is found a moment
+    // later, by the event of its disk.
+    Default {
+        module: "usb_storage",
+        option: "delay_use",
+        value: "0",
+    },
+];
+
+fn options(module: &str, command_line: &CommandLine) -> String {
+    let defaults = DEFAULTS.iter().filter(|default| default.module == module);
+    let mut text = String::new();
+    for Default { option, value, .. } in defaults {
+        text += &format!("{option}={value} ");
+    }
+    text + &command_line.options_of(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_the_last_word() {
+        let command_line = CommandLine::parse("usb-storage.delay_use=5 loop.max_loop=4");
+        let both = "delay_use=0 delay_use=5";
+        assert_eq!(options("usb_storage", &command_line), both);
+        assert_eq!(options("loop", &command_line), "max_loop=4");
+        assert_eq!(options("vfat", &command_line), "");
     }
 }

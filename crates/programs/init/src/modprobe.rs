@@ -1,10 +1,11 @@
 //! What the kernel calls when it misses a module: `/sbin/modprobe -q -- NAME`.
 
-use crate::aliases::Aliases;
+use crate::aliases;
 use crate::failure::chain;
 use crate::instructions;
 use crate::loader::insert;
 use livestick_handoff::{Module, ModulePlan};
+use std::fs;
 use std::process::ExitCode;
 
 /// Loads what each argument names, with what it depends on. Options are accepted and mean nothing.
@@ -12,7 +13,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     let plan = match instructions::module_plan() {
         Ok(plan) => plan,
         Err(failure) => {
-            eprintln!("modprobe: {}", failure.sentence());
+            log(&failure.sentence());
             return ExitCode::FAILURE;
         }
     };
@@ -21,17 +22,24 @@ pub fn run(arguments: &[String]) -> ExitCode {
     for name in arguments.iter().filter(|word| !word.starts_with('-')) {
         let modules = resolve(&plan, name);
         if modules.is_empty() {
-            eprintln!("modprobe: {name} is not in this initramfs");
+            log(&format!("{name} is not in this initramfs"));
             result = ExitCode::FAILURE;
         }
         for module in modules {
             if let Err(error) = insert(module, &command_line) {
-                eprintln!("modprobe: {}: {}", module.name, chain(&error));
+                log(&format!("{}: {}", module.name, chain(&error)));
                 result = ExitCode::FAILURE;
             }
         }
     }
     result
+}
+
+/// The kernel starts this without a terminal, and asks for much that it does not need: its own log,
+/// at the level for debugging, is where to look when something is missed.
+fn log(text: &str) {
+    // Nobody is left to tell.
+    let _ = fs::write("/dev/kmsg", format!("<7>livestick modprobe: {text}\n"));
 }
 
 /// The modules to load for a name or an alias, in order.
@@ -40,8 +48,7 @@ fn resolve<'a>(plan: &'a ModulePlan, name: &str) -> Vec<&'a Module> {
     let find = |name: &str| plan.modules.iter().find(|module| module.name == name);
     let named: Vec<_> = match find(&canonical) {
         Some(module) => vec![module],
-        None => Aliases::new(&plan.aliases)
-            .modules(name)
+        None => aliases::modules(&plan.aliases, name)
             .filter_map(find)
             .collect(),
     };

@@ -61,12 +61,9 @@ impl Report {
         self.timed(text, true);
     }
 
-    /// `/init` started.
-    pub fn started(&self) {
-        self.exact(
-            &format!("{}{}", oem::INIT_STARTED, setup::uptime()),
-            !self.quiet,
-        );
+    /// `/init` started, at this time of `/proc/uptime`.
+    pub fn started(&self, uptime: &str) {
+        self.exact(&format!("{}{uptime}", oem::INIT_STARTED), !self.quiet);
     }
 
     /// `/init` is about to start the root's own init.

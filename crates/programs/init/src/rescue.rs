@@ -57,10 +57,12 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
             }
             _ => {}
         }
-        match boot.take_news() {
-            (_, Some(medium)) => return Next::Found(medium),
-            (true, None) => terminals.print(&devices(boot)),
-            (false, None) => {}
+        let shown = boot.table();
+        if let Some(medium) = boot.take_news() {
+            return Next::Found(medium);
+        }
+        if boot.table() != shown {
+            terminals.print(&devices(boot));
         }
     }
 }

@@ -32,13 +32,15 @@ impl Schedule {
 
     /// Puts a module, with what it depends on, before all else.
     pub fn put_first(&mut self, index: usize) {
-        let Some(entry) = self.modules.get(index) else {
-            return;
-        };
-        if entry.stage == Stage::Absent {
-            let wanted = entry.dependencies.iter().chain([&index]);
-            for index in wanted.rev() {
-                self.queue.push_front(*index);
+        self.queue.push_front(index);
+        self.put_dependencies_first(index);
+    }
+
+    /// Puts what a module depends on before all else.
+    pub fn put_dependencies_first(&mut self, index: usize) {
+        if let Some(entry) = self.modules.get(index).filter(|entry| entry.is_absent()) {
+            for dependency in entry.dependencies.iter().rev() {
+                self.queue.push_front(*dependency);
             }
         }
     }

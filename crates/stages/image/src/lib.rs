@@ -13,6 +13,7 @@
 //! Nothing is written twice and nothing is spooled.
 
 mod checksums;
+mod eager_file;
 mod error;
 mod identity;
 mod layout;
@@ -20,6 +21,7 @@ mod output;
 mod readme;
 mod write;
 
+pub use eager_file::EagerFile;
 pub use error::{BoxError, OutputError, PlanError, WriteError};
 pub use identity::Identities;
 pub use layout::{Contents, Facts, Initrd, Layout, StickFile};

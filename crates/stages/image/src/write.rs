@@ -1,6 +1,7 @@
 //! The one pass over the image.
 
 use crate::checksums::Checksums;
+use crate::eager_file::EagerFile;
 use crate::identity::Numbers;
 use crate::layout::{Root, seal_range};
 use crate::{BootCode, BoxError, Identities, Label, Layout, Output, Timestamp, WriteError};
@@ -9,7 +10,6 @@ use livestick_handoff::{Identity, paths};
 use livestick_volume::{FinalLength, Finished, Options};
 use sha2::{Digest, Sha256};
 use std::error::Error;
-use std::fs::File;
 use std::io;
 
 /// What does not move a file.
@@ -60,7 +60,7 @@ impl Layout {
         self,
         output: Output,
         settings: &Settings,
-        write_root: impl FnOnce(&Slice<&File>) -> Result<RootImage, BoxError>,
+        write_root: impl FnOnce(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError>,
         progress: &dyn Progress,
     ) -> Result<Written, WriteError> {
         let mut pass = Pass::new(&self, &output, progress);
@@ -158,7 +158,7 @@ impl<'a> Pass<'a> {
 
     fn put_root(
         &mut self,
-        write_root: impl FnOnce(&Slice<&File>) -> Result<RootImage, BoxError>,
+        write_root: impl FnOnce(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError>,
     ) -> Result<RootImage, WriteError> {
         let place = self.place(paths::ROOT_IMAGE);
         let image = write_root(&place).map_err(|error| self.root_failed(error, place.length()))?;
@@ -252,10 +252,10 @@ impl<'a> Pass<'a> {
     }
 
     /// The place of a file: writes beyond it fail. A path that the layout does not hold has none.
-    fn place(&self, path: &str) -> Slice<&'a File> {
+    fn place(&self, path: &str) -> Slice<EagerFile<'a>> {
         let place = self.layout.plan.place(path);
         let (offset, limit) = place.map_or((0, 0), |place| (place.offset_bytes, place.limit_bytes));
-        Slice::new(self.output.file(), offset, limit)
+        Slice::new(EagerFile(self.output.file()), offset, limit)
     }
 
     fn check_interrupted(&self) -> Result<(), WriteError> {

@@ -5,8 +5,8 @@
 use livestick_blockio::{NoProgress, Progress, Slice, WriteAt};
 use livestick_handoff::{Manifest, Seal, paths};
 use livestick_image::{
-    BootCode, BoxError, Contents, Existing, Facts, Identities, Initrd, Layout, Output, PlanError,
-    RootImage, Settings, Size, StickFile, Timestamp, WriteError, Written, readme,
+    BootCode, BoxError, Contents, EagerFile, Existing, Facts, Identities, Initrd, Layout, Output,
+    PlanError, RootImage, Settings, Size, StickFile, Timestamp, WriteError, Written, readme,
 };
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -68,7 +68,7 @@ fn settings(identities: Identities) -> Settings {
 }
 
 /// Writes a root image of random bytes, its first ones last.
-fn root_of(bytes: &[u8]) -> impl Fn(&Slice<&File>) -> Result<RootImage, BoxError> {
+fn root_of(bytes: &[u8]) -> impl Fn(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError> {
     move |place| {
         place.write_all_at(&bytes[96..], 96)?;
         place.write_all_at(&bytes[..96], 0)?;
@@ -295,7 +295,7 @@ fn interrupted_work_leaves_nothing() {
 
 fn failing_with(
     size: Size,
-    write_root: impl FnOnce(&Slice<&File>) -> Result<RootImage, BoxError>,
+    write_root: impl FnOnce(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError>,
 ) -> WriteError {
     let directory = tempfile::tempdir().unwrap();
     let output = Output::create(&directory.path().join("x"), Existing::Refuse).unwrap();

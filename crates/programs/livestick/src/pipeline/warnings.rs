@@ -51,11 +51,13 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
         ));
     }
     if !summary.lost_xattrs.is_empty() {
-        let lost: Vec<_> = summary
+        let mut lost: Vec<_> = summary
             .lost_xattrs
             .iter()
             .map(|lost| lost.path.clone())
             .collect();
+        // A directory has two ACLs: one warning.
+        lost.dedup();
         let lost = names(&paths(&lost));
         warnings.push(format!(
             "SquashFS cannot hold the ACLs or attributes of: {lost}"
