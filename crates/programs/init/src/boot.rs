@@ -115,11 +115,10 @@ impl Boot {
             .unwrap_or_default()
     }
 
-    /// The list of hardware that no driver took, a line each.
-    pub fn undriven(&self) -> Vec<String> {
+    /// The list of hardware that there is no driver for, a line each.
+    pub fn unsupported(&self) -> Vec<String> {
         let loader = self.ready.as_ref().map(|ready| ready.loader);
-        let undriven = loader.map(coldplug::undriven).unwrap_or_default();
-        undriven.iter().map(ToString::to_string).collect()
+        loader.map(coldplug::unsupported).unwrap_or_default()
     }
 
     /// What to wait on for news of devices, and how long to wait for it at most.
@@ -207,7 +206,12 @@ impl Boot {
             }
         }
         look_inside(self);
-        Err(Failure::NoMedium { waited: patience })
+        let ready = self.ready.as_ref();
+        let damaged = ready.and_then(|ready| ready.search.damaged_stick());
+        Err(match damaged {
+            Some(reason) => Failure::BadMedium { reason },
+            None => Failure::NoMedium { waited: patience },
+        })
     }
 
     fn wait(&self, limit: Duration) {

@@ -1,8 +1,8 @@
 //! The devices that were there before anybody listened.
 
 use crate::loader::Loader;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 /// Asks for the modules of every device that has no driver yet.
 pub fn request_all(loader: &Loader) {
@@ -43,48 +43,18 @@ pub fn request_stick_hosts(loader: &Loader) -> bool {
     !hosts.is_empty()
 }
 
-/// A device that may be the way to a stick, and has no driver.
-#[derive(Debug)]
-pub struct Undriven {
-    kind: &'static str,
-    place: String,
-    modalias: String,
-    /// The initramfs has a module for it.
-    known: bool,
-}
-
-impl fmt::Display for Undriven {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            place,
-            modalias,
-            known,
-        } = self;
-        let why = if *known {
-            "its driver did not start"
-        } else {
-            "no driver on this stick"
-        };
-        write!(formatter, "{kind} {place}: {why} ({modalias})")
-    }
-}
-
-/// Storage and USB controllers, and USB storage, without a driver.
-pub fn undriven(loader: &Loader) -> Vec<Undriven> {
+/// Storage and USB controllers, and USB storage, for which the kernel has no driver and the initramfs
+/// no module: a line each.
+pub fn unsupported(loader: &Loader) -> Vec<String> {
     let buses = [Path::new(PCI), Path::new("/sys/bus/usb/devices")];
-    let devices = buses.into_iter().flat_map(devices);
-    let undriven = devices.filter_map(|folder| {
+    let folders = buses.into_iter().flat_map(devices);
+    let lines = folders.filter_map(|folder| {
         let modalias = modalias_without_driver(&folder)?;
-        let kind = kind_of_storage(&modalias)?;
-        Some(Undriven {
-            kind,
-            place: folder.file_name()?.to_string_lossy().into_owned(),
-            known: loader.knows(&modalias),
-            modalias,
-        })
+        let kind = kind_of_storage(&modalias).filter(|_| !loader.knows(&modalias))?;
+        let place = folder.file_name()?.to_string_lossy().into_owned();
+        Some(format!("{kind} {place} ({modalias})"))
     });
-    undriven.collect()
+    lines.collect()
 }
 
 const BUSES: &str = "/sys/bus";

@@ -24,11 +24,10 @@ pub enum Failure {
          initramfs of one stick belong together"
     )]
     KernelRelease { running: String, sealed: String },
-    #[error(
-        "the stick was not found within {} s; the list says what was looked at",
-        waited.as_secs()
-    )]
+    #[error("the stick was not found{}; is it plugged in?", within(.waited))]
     NoMedium { waited: Duration },
+    #[error("the stick is there, but cannot be used: {reason}; write it anew")]
+    BadMedium { reason: String },
     #[error("{what} cannot be mounted")]
     Mount {
         what: &'static str,
@@ -60,6 +59,14 @@ impl Failure {
     /// The whole reason on one line.
     pub fn sentence(&self) -> String {
         chain(self)
+    }
+}
+
+/// A search that was only one look took no time worth telling.
+fn within(waited: &Duration) -> String {
+    match waited.as_secs() {
+        0 => String::new(),
+        seconds => format!(" within {seconds} s"),
     }
 }
 

@@ -7,9 +7,13 @@ use crate::report::Report;
 use crate::setup::make_folder;
 use livestick_handoff::OverlaySize;
 use livestick_sys::LoopDevice;
-use rustix::fs::{Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr};
+use rustix::fs::{CWD, Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount,
+    unmount,
+};
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io;
@@ -65,12 +69,22 @@ fn mount_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
 
 fn mount_lower(image: &File) -> Result<(), Failure> {
     let device = LoopDevice::attach(image.as_fd()).map_err(|source| Failure::Loop { source })?;
-    let flags = MountFlags::RDONLY | MountFlags::NOATIME;
-    // Decompression on every processor is a choice since Linux 6.2.
-    let options = [c"threads=percpu", c""];
-    let mount = |options: &CStr| mount(device.path(), LOWER, "squashfs", flags, options);
-    let mounted = make_folder(LOWER, 0o755).and_then(|()| mount_with_first(&options, mount));
+    let mounted = make_folder(LOWER, 0o755).and_then(|()| mount_squashfs(device.path()));
     mounted.map_err(|error| mount_failure("the root image")(error.into()))
+}
+
+/// By the newer calls, which take option by option, and keep quiet about those that are unknown.
+fn mount_squashfs(device: &Path) -> Result<(), Errno> {
+    let context = fsopen("squashfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", device)?;
+    fsconfig_set_flag(&context, "ro")?;
+    // Decompression on every processor is a choice since Linux 6.2.
+    let _ = fsconfig_set_string(&context, "threads", "percpu");
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOATIME;
+    let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(&mounted, "", CWD, LOWER, flags)
 }
 
 fn mount_upper(size: OverlaySize) -> io::Result<()> {

@@ -35,25 +35,25 @@ pub enum Rejection {
     OtherContent(Content),
     #[error("{0}, cannot be mounted")]
     Mount(Content, #[source] io::Error),
-    #[error("{0}, without `{MANIFEST}`: no livestick")]
+    #[error("{0}, `{MANIFEST}` cannot be read")]
     NoManifest(Content, #[source] io::Error),
     #[error("{0}, `{MANIFEST}` is damaged")]
     BadManifest(Content, #[source] ParseError),
     #[error("{0}, another livestick (identity {1})")]
     OtherIdentity(Content, Identity),
-    #[error("the right stick, but `{IMAGE}` cannot be read")]
+    #[error("`{IMAGE}` cannot be read")]
     NoImage(#[source] io::Error),
     #[error(
-        "the right stick, but `{IMAGE}` has {found_bytes} bytes instead of {expected_bytes}: it \
+        "`{IMAGE}` has {found_bytes} bytes instead of {expected_bytes}: it \
          was not written to its end"
     )]
     WrongLength {
         found_bytes: u64,
         expected_bytes: u64,
     },
-    #[error("the right stick, but `{IMAGE}` does not begin like a SquashFS: it is damaged")]
+    #[error("`{IMAGE}` does not begin like a SquashFS")]
     WrongMagic,
-    #[error("the right stick, but `{IMAGE}` is not the image that it was built with")]
+    #[error("`{IMAGE}` is not the image that it was built with")]
     WrongSuperblock,
 }
 
@@ -94,6 +94,23 @@ impl Rejection {
     /// The whole reason on one line.
     pub fn sentence(&self) -> String {
         chain(self)
+    }
+
+    /// Whether it is the stick that was looked for, if a damaged one.
+    pub fn is_right_stick(&self) -> bool {
+        match self {
+            Self::NoImage(_)
+            | Self::WrongLength { .. }
+            | Self::WrongMagic
+            | Self::WrongSuperblock => true,
+            Self::NoMedium
+            | Self::Unreadable(_)
+            | Self::OtherContent(_)
+            | Self::Mount(..)
+            | Self::NoManifest(..)
+            | Self::BadManifest(..)
+            | Self::OtherIdentity(..) => false,
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
     let mut terminals = Terminals::open(&boot.instructions.log_ports);
     let reboot_after = boot.instructions.command_line.reboot_after;
     let mut deadline = reboot_after.and_then(|after| Instant::now().checked_add(after));
-    terminals.print(&screen(boot, &reason, reboot_after));
+    terminals.print(&screen(boot, failure, reboot_after));
     loop {
         let key = terminals.wait(boot.news(), deadline);
         match key {
@@ -53,7 +53,7 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
             Some((_, b'b')) => restart(),
             Some((terminal, b's')) => {
                 terminals.run_shell(terminal);
-                terminals.print(&screen(boot, &reason, None));
+                terminals.print(&screen(boot, failure, None));
             }
             _ => {}
         }
@@ -105,10 +105,17 @@ fn shell() -> Option<(&'static str, &'static [&'static str])> {
         .find(|(program, _)| Path::new(program).exists())
 }
 
-fn screen(boot: &Boot, reason: &str, reboot_after: Option<Duration>) -> String {
+fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> String {
+    let reason = failure.sentence();
     let mut text = format!("\nThe system on this stick could not be started:\n  {reason}\n");
     text += &devices(boot);
-    text += &section("Hardware without a driver", &boot.undriven());
+    if matches!(failure, Failure::NoMedium { .. }) && boot.table().is_empty() {
+        text += "\nNo disk of any kind was found.\n";
+    }
+    text += &section(
+        "Hardware that there is no driver for on this stick",
+        &boot.unsupported(),
+    );
     text += &section("Last errors of the kernel", &kernel_errors());
     text += "\nPlug the right stick in to go on, or press  r to try again,";
     if shell().is_some() {
@@ -123,14 +130,7 @@ fn screen(boot: &Boot, reason: &str, reboot_after: Option<Duration>) -> String {
 }
 
 fn devices(boot: &Boot) -> String {
-    let table = boot.table();
-    match table.is_empty() {
-        true => section(
-            "Devices that were looked at",
-            &["none: no disk was found".to_owned()],
-        ),
-        false => section("Devices that were looked at", &table),
-    }
+    section("Devices that were looked at", &boot.table())
 }
 
 fn section(title: &str, lines: &[String]) -> String {

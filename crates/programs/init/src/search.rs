@@ -58,6 +58,13 @@ impl Search {
         self.rejected.values().map(Rejected::to_string).collect()
     }
 
+    /// Why the stick is not used although it is there.
+    pub fn damaged_stick(&self) -> Option<String> {
+        let reasons = self.rejected.values().map(|rejected| &rejected.reason);
+        let mut reasons = reasons.filter(|reason| reason.is_right_stick());
+        reasons.next().map(Rejection::sentence)
+    }
+
     fn look_at(&mut self, mut devices: Vec<BlockDevice>, seal: &Seal) -> Option<Medium> {
         devices.retain(|device| device.transport != Transport::Virtual);
         devices.sort_by_key(likelihood);
@@ -151,7 +158,7 @@ mod tests {
             expected_bytes: 6,
         };
         let line = Rejected { device, reason }.to_string();
-        let expected = "sda1       USB        7.8 GB  Model                 the right stick, but \
+        let expected = "sda1       USB        7.8 GB  Model                 \
             `live/filesystem.squashfs` has 5 bytes instead of 6: it was not written to its end";
         assert_eq!(line, expected);
     }
