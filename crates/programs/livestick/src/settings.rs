@@ -182,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_codec_takes_its_own_levels() {
-        assert_eq!(
-            compression("zstd").unwrap(),
-            Compression::Zstd { level: 15 }
-        );
+        assert_eq!(compression("zstd").unwrap(), Compression::Zstd { level: 9 });
         assert_eq!(
             compression("gzip:12").unwrap(),
             Compression::Gzip { level: 12 }
