@@ -1,6 +1,6 @@
 //! Writes SquashFS 4.0 images, the compressed read-only filesystem of Linux.
 //!
-//! [`write()`] takes a [`Tree`](livestick_tree::Tree), reads each file once from a
+//! [`write()`] takes a [`Tree`](livestick_tree::Tree), reads the files from a
 //! [`ContentSource`](livestick_tree::ContentSource), and writes the image from front to end in large
 //! pieces; the superblock comes last, so that an unfinished image is none.
 //!

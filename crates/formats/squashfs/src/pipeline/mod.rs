@@ -88,11 +88,11 @@ struct Shared<'a> {
 enum Item<'a> {
     /// Whole files that are shorter than a block.
     Small(Buffer<'a>, Vec<SmallFile>),
-    /// The next block of a file.
+    /// The next block of a file; the last one may be shorter.
     Block { file: usize, bytes: Buffer<'a> },
     /// The next blocks of a file are all zeros.
     Hole { file: usize, blocks: u64 },
-    /// A file has been read to its end; what follows its last whole block, unless it is zeros.
+    /// A file has been read to its end; what goes into a fragment.
     End(Read, Option<Buffer<'a>>),
     /// What was sent of a file is not to be used.
     Void { file: usize },

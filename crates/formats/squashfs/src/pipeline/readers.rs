@@ -14,6 +14,11 @@ use std::sync::{Mutex, PoisonError};
 /// How often a file is read until it holds still: once, and three times more.
 const ATTEMPTS: usize = 4;
 
+/// The end of a large file goes into a fragment if it is shorter than this part of a block;
+/// otherwise it is a block of its own, which compresses better and is read without its neighbours.
+/// An eighth gave the smallest images of a half, a quarter, a sixteenth and less.
+const TAIL_PART: usize = 8;
+
 /// Hands out batches of files in the order of the plan.
 pub(super) struct Claims {
     batches: Vec<Range<usize>>,
@@ -235,6 +240,11 @@ impl<'a> Batch<'a, '_> {
         }
         ensure_steady(open, read.stamp)?;
         read.zero_tail = rest > 0 && tail.is_none();
+        if rest >= self.shared.options.block_bytes() / TAIL_PART
+            && let Some(bytes) = tail.take()
+        {
+            self.send(Item::Block { file, bytes })?;
+        }
         Ok(self.send(Item::End(read, tail))?)
     }
 

@@ -1,54 +1,29 @@
 //! Which files are likely to be alike. Only names are looked at, so nothing has to be read twice.
+//!
+//! Within a class the order of paths is kept. Sorting by extension too was tried: on Debian systems
+//! it made images 0.02 to 0.2 % larger, since what belongs together lies together.
 
-/// Files with the same likeness compress well together.
+/// What is in a file, roughly. Files of one class share fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Likeness<'a> {
-    class: Class,
-    /// The extension, or for a file without one its name: `copyright`, `Makefile`.
-    kind: &'a [u8],
-}
-
-/// What is in a file, roughly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
+pub(super) enum Class {
     Text,
     Program,
     Packed,
 }
 
-impl<'a> Likeness<'a> {
-    /// The likeness of a file called `name` in a directory called `parent`.
-    pub(super) fn guess(parent: &[u8], name: &'a [u8]) -> Self {
+impl Class {
+    /// The class of a file called `name` in a directory called `parent`.
+    pub(super) fn guess(parent: &[u8], name: &[u8]) -> Self {
         if is_library(name) {
-            return Self {
-                class: Class::Program,
-                kind: b"so",
-            };
+            return Self::Program;
         }
-        let Some(extension) = extension(name) else {
-            return Self::without_extension(parent, name);
-        };
-        let class = match extension {
-            b"o" | b"a" | b"ko" | b"efi" | b"exe" | b"dll" | b"rlib" | b"mod" => Class::Program,
-            _ if PACKED.binary_search(&extension).is_ok() => Class::Packed,
-            _ => Class::Text,
-        };
-        Self {
-            class,
-            kind: extension,
-        }
-    }
-
-    fn without_extension(parent: &[u8], name: &'a [u8]) -> Self {
-        match parent {
-            b"bin" | b"sbin" | b"libexec" | b"games" => Self {
-                class: Class::Program,
-                kind: b"",
-            },
-            _ => Self {
-                class: Class::Text,
-                kind: name,
-            },
+        match extension(name) {
+            Some(b"o" | b"a" | b"ko" | b"efi" | b"exe" | b"dll" | b"rlib" | b"mod") => {
+                Self::Program
+            }
+            Some(extension) if PACKED.binary_search(&extension).is_ok() => Self::Packed,
+            None if [&b"bin"[..], b"sbin", b"libexec", b"games"].contains(&parent) => Self::Program,
+            _ => Self::Text,
         }
     }
 }
@@ -114,19 +89,19 @@ mod tests {
 
     #[test]
     fn names_tell_what_is_alike() {
-        let guess = |parent: &'static [u8], name: &'static [u8]| {
-            let likeness = Likeness::guess(parent, name);
-            (likeness.class, likeness.kind)
-        };
-        assert_eq!(guess(b"lib", b"libc.so.6"), (Class::Program, &b"so"[..]));
-        assert_eq!(guess(b"lib", b"libz.so"), (Class::Program, &b"so"[..]));
-        assert_eq!(guess(b"bin", b"ls"), (Class::Program, &b""[..]));
-        assert_eq!(guess(b"man1", b"ls.1.gz"), (Class::Packed, &b"gz"[..]));
-        assert_eq!(
-            guess(b"doc", b"copyright"),
-            (Class::Text, &b"copyright"[..])
-        );
-        assert_eq!(guess(b"etc", b".bashrc"), (Class::Text, &b".bashrc"[..]));
-        assert_eq!(guess(b"etc", b"a.conf"), (Class::Text, &b"conf"[..]));
+        for (parent, name, class) in [
+            ("lib", "libc.so.6", Class::Program),
+            ("lib", "libz.so", Class::Program),
+            ("bin", "ls", Class::Program),
+            ("modules", "xfs.ko", Class::Program),
+            ("man1", "ls.1.gz", Class::Packed),
+            ("doc", "copyright", Class::Text),
+            ("etc", ".bashrc", Class::Text),
+            ("etc", "a.conf", Class::Text),
+            ("bin", "odd.", Class::Program),
+        ] {
+            let guess = Class::guess(parent.as_bytes(), name.as_bytes());
+            assert_eq!(guess, class, "{parent}/{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ mod class;
 
 use crate::tables::Ids;
 use crate::{Options, WriteError};
-use class::Likeness;
+use class::Class;
 use livestick_tree::{Device, Kind, NodeId, Tree};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
         walk.run()?;
         let mut found = walk.files;
         // Stable: files that are alike stay in the order of their paths.
-        found.sort_by_key(|(likeness, _)| *likeness);
+        found.sort_by_key(|(class, _)| *class);
         let mut lengths: HashMap<u64, u32> = HashMap::new();
         for (_, file) in &found {
             *lengths.entry(file.length_bytes).or_default() += 1;
@@ -103,7 +103,7 @@ struct Walk<'a> {
     file_limit_bytes: u64,
     seen: Vec<bool>,
     directories: Vec<NodeId>,
-    files: Vec<(Likeness<'a>, PlannedFile)>,
+    files: Vec<(Class, PlannedFile)>,
     ids: Ids,
 }
 
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes a node that is called `name` in a directory called `parent`.
-    fn visit(&mut self, parent: &[u8], name: &'a [u8], id: NodeId) -> Result<(), WriteError> {
+    fn visit(&mut self, parent: &[u8], name: &[u8], id: NodeId) -> Result<(), WriteError> {
         let node = self.tree.node(id);
         self.ids.insert(node.metadata.uid)?;
         self.ids.insert(node.metadata.gid)?;
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
     fn file(
         &mut self,
         parent: &[u8],
-        name: &'a [u8],
+        name: &[u8],
         node: NodeId,
         length_bytes: u64,
     ) -> Result<(), WriteError> {
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
                 length_bytes,
                 collides: false,
             };
-            self.files.push((Likeness::guess(parent, name), file));
+            self.files.push((Class::guess(parent, name), file));
         }
         Ok(())
     }
@@ -250,12 +250,12 @@ mod tests {
             content: livestick_tree::Content::Source,
         };
         for number in 0..200 {
-            add(&mut tree, Tree::ROOT, &format!("{number:03}.c"), file(10));
+            add(&mut tree, Tree::ROOT, &format!("a{number:03}"), file(10));
         }
         for number in 0..3 {
-            add(&mut tree, Tree::ROOT, &format!("{number}.d"), file(1 << 20));
+            add(&mut tree, Tree::ROOT, &format!("b{number}"), file(1 << 20));
         }
-        add(&mut tree, Tree::ROOT, "0.e", file(10));
+        add(&mut tree, Tree::ROOT, "c", file(10));
         let plan = Plan::new(&tree, &options()).unwrap();
         let batches = plan.batches();
         let covered: Vec<_> = batches.iter().cloned().flatten().collect();

@@ -28,6 +28,8 @@ enum Act {
     Restless(Vec<u8>),
     /// It breaks off with an error at this place.
     Broken(Vec<u8>, usize),
+    /// It ends at this place, though it said that it is longer: it was cut after it was opened.
+    Cut(Vec<u8>, usize),
     Gone,
 }
 
@@ -64,7 +66,10 @@ struct ScriptedFile(Act, AtomicU64);
 impl ScriptedFile {
     fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Act::Steady(bytes, _) | Act::Restless(bytes) | Act::Broken(bytes, _) => bytes,
+            Act::Steady(bytes, _)
+            | Act::Restless(bytes)
+            | Act::Broken(bytes, _)
+            | Act::Cut(bytes, _) => bytes,
             Act::Gone => &[],
         }
     }
@@ -76,6 +81,7 @@ impl ReadAt for ScriptedFile {
             Act::Broken(_, at) if offset + buffer.len() as u64 > at as u64 => {
                 Err(io::Error::other("the medium is worn out"))
             }
+            Act::Cut(ref bytes, at) => bytes[..at].read_at(buffer, offset),
             _ => self.bytes().read_at(buffer, offset),
         }
     }
@@ -106,7 +112,9 @@ impl SourceFile for ScriptedFile {
 fn a_file_that_changed_is_read_again_until_it_holds_still() {
     let mut tree = new_tree();
     let mut source = Scripted::default();
+    // No two large ones are planned with one length: those would be opened to compare them.
     let (small, large) = (text(1, 500), noise(2, 3 * BLOCK + 77));
+    let longer = noise(4, 4 * BLOCK + 9);
     let mut expected = HashMap::new();
     for (name, planned, script) in [
         ("grown", 400, vec![Act::Steady(small.clone(), 0)]),
@@ -119,7 +127,7 @@ fn a_file_that_changed_is_read_again_until_it_holds_still() {
         ("grown to large", 500, vec![Act::Steady(large.clone(), 0)]),
         (
             "shrunk to small",
-            large.len(),
+            6 * BLOCK,
             vec![Act::Steady(small.clone(), 0)],
         ),
         ("emptied", 5 * BLOCK, vec![Act::Steady(Vec::new(), 0)]),
@@ -132,7 +140,22 @@ fn a_file_that_changed_is_read_again_until_it_holds_still() {
                 Act::Steady(large.clone(), 0),
             ],
         ),
-        // It ends earlier than it said: cut while it was read.
+        (
+            "cut",
+            small.len(),
+            vec![
+                Act::Cut(small.clone(), 300),
+                Act::Steady(small[..300].to_vec(), 1),
+            ],
+        ),
+        (
+            "cut large",
+            longer.len(),
+            vec![
+                Act::Cut(longer.clone(), 2 * BLOCK + 5),
+                Act::Steady(longer[..2 * BLOCK + 5].to_vec(), 1),
+            ],
+        ),
         ("steady", 500, vec![Act::Steady(small.clone(), 0)]),
         (
             "another large",
@@ -146,7 +169,7 @@ fn a_file_that_changed_is_read_again_until_it_holds_still() {
         expected.insert(source.add(&mut tree, name, planned, script), bytes);
     }
     let (image, summary) = image(&tree, &source, &options()).unwrap();
-    assert_eq!(summary.changed.len(), 7, "{:?}", summary.changed);
+    assert_eq!(summary.changed.len(), 9, "{:?}", summary.changed);
     assert!(!summary.changed.contains(&b"steady".to_vec()));
     assert_holds(&image, &tree, &|id| expected[&id].clone());
 }

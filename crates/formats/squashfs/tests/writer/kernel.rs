@@ -150,6 +150,9 @@ fn a_directory_with_everything_comes_back_through_kernel_and_tools() {
     fs::create_dir(&root).unwrap();
     make_everything(&root);
     let tree = crate::support::scan::scan(&root).unwrap();
+    // Both sides are read by the same scan, which must not be blind.
+    let with_two = tree.lookup(b"etc/1.conf").unwrap();
+    assert_eq!(tree.node(with_two).xattrs.len(), 2);
     let source = RootDirectory::open(&root).unwrap();
     for options in all_options() {
         let (image, summary) = image(&tree, &source, &options).unwrap();

@@ -141,7 +141,8 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
+        // Lazily: somebody who still looks into it must not keep it mounted for ever.
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
 

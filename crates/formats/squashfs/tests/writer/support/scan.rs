@@ -80,12 +80,15 @@ fn kind(found: &fs::Metadata, path: &Path) -> io::Result<Kind> {
 
 /// The attributes of a file, sorted by name.
 pub fn xattrs(path: &Path) -> io::Result<Box<[Xattr]>> {
-    let mut names = vec![0; 64 << 10];
-    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
-        Ok(length) => length,
-        Err(rustix::io::Errno::NOTSUP) => 0,
+    let mut names = match rustix::fs::llistxattr_query(path) {
+        Ok(length) => vec![0; length],
+        Err(rustix::io::Errno::NOTSUP) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
+    if names.is_empty() {
+        return Ok(Box::default());
+    }
+    let length = rustix::fs::llistxattr(path, &mut names[..])?;
     let mut xattrs = Vec::new();
     for name in names[..length].split(|byte| *byte == 0) {
         if name.is_empty() {
