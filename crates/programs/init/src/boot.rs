@@ -24,8 +24,9 @@ use std::time::{Duration, Instant};
 pub fn run() -> ExitCode {
     setup::mount_kernel_filesystems();
     let started = setup::uptime();
-    setup::open_console();
     setup::hurry(true);
+    loader::begin();
+    setup::open_console();
     std::panic::set_hook(Box::new(|panic| rescue::halt(&panic.to_string())));
     let mut boot = Boot::new(&started);
     let mut patience = boot.instructions.command_line.medium_timeout;

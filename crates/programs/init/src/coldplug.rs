@@ -32,7 +32,7 @@ pub fn request_stick_hosts(loader: &Loader) -> bool {
         })
         .collect();
     for (modalias, _) in &hosts {
-        loader.request_dependencies(modalias);
+        loader.expect(modalias);
     }
     for (_, folder) in &hosts {
         enable(folder);

@@ -1,9 +1,10 @@
 //! Loads kernel modules, several at a time.
 
 use crate::aliases;
+use crate::instructions;
 use crate::report::Report;
 use crate::schedule::Schedule;
-use livestick_handoff::{CommandLine, Module, ModulePlan, paths};
+use livestick_handoff::{CommandLine, ModulePlan, paths};
 use livestick_sys::LoopDevice;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -13,6 +14,23 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 use std::{io, path::Path};
+
+/// Begins with the bus that nearly every stick is on: it takes longest, and there is much to read
+/// meanwhile. Whoever asks for these modules later waits for them, as the kernel has it.
+pub fn begin() {
+    let work = || {
+        let command_line = instructions::command_line();
+        for name in BUS {
+            // What fails, or is built into the kernel, is dealt with in its turn.
+            let _ = insert(name, &command_line);
+        }
+    };
+    // Without a thread it begins later.
+    let _ = thread::Builder::new().spawn(work);
+}
+
+/// In the order to load them.
+const BUS: [&str; 2] = ["usb_common", "usbcore"];
 
 /// The pool of threads that load modules, and what is loaded. It lives as long as `/init`.
 #[derive(Debug)]
@@ -68,9 +86,10 @@ impl Loader {
         self.put_first(modalias, Schedule::put_first);
     }
 
-    /// Asks for all that the modules of a device need, but not for these.
-    pub fn request_dependencies(&self, modalias: &str) {
-        self.put_first(modalias, Schedule::put_dependencies_first);
+    /// Asks for all that the modules of a device need, but not for these yet; nothing else is loaded
+    /// before they are.
+    pub fn expect(&self, modalias: &str) {
+        self.put_first(modalias, Schedule::expect);
     }
 
     /// Whether there is a module for a device of this modalias.
@@ -146,7 +165,7 @@ impl Loader {
     fn load(&self, index: usize) {
         if let Some(module) = self.plan.modules.get(index) {
             let started = Instant::now();
-            let loaded = insert(module, &self.command_line);
+            let loaded = insert(&module.name, &self.command_line);
             self.say(&module.name, started, loaded);
             if module.name == "loop" {
                 // Here it takes nobody's time. Where it fails, attaching says why.
@@ -180,8 +199,7 @@ impl Loader {
 }
 
 /// Loads one module, whose dependencies are loaded. It is no error if it is loaded already.
-pub fn insert(module: &Module, command_line: &CommandLine) -> io::Result<()> {
-    let name = &module.name;
+pub fn insert(name: &str, command_line: &CommandLine) -> io::Result<()> {
     let file = File::open(Path::new(paths::MODULES).join(format!("{name}.ko")))?;
     let options = CString::new(options(name, command_line))?;
     match rustix::system::finit_module(&file, &options, 0) {

@@ -26,7 +26,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
             result = ExitCode::FAILURE;
         }
         for module in modules {
-            if let Err(error) = insert(module, &command_line) {
+            if let Err(error) = insert(&module.name, &command_line) {
                 log(&format!("{}: {}", module.name, chain(&error)));
                 result = ExitCode::FAILURE;
             }

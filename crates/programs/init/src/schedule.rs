@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Schedule {
     /// The most urgent first. A module may be in it more than once.
     queue: VecDeque<usize>,
+    /// Until these are loaded, nothing else begins.
+    urgent: Vec<usize>,
     /// Nothing more is begun.
     pub stopped: bool,
     modules: Vec<Entry>,
@@ -25,6 +27,7 @@ impl Schedule {
         });
         Self {
             queue: VecDeque::new(),
+            urgent: Vec::new(),
             stopped: false,
             modules: entries.collect(),
         }
@@ -36,13 +39,15 @@ impl Schedule {
         self.put_dependencies_first(index);
     }
 
-    /// Puts what a module depends on before all else.
-    pub fn put_dependencies_first(&mut self, index: usize) {
-        if let Some(entry) = self.modules.get(index).filter(|entry| entry.is_absent()) {
-            for dependency in entry.dependencies.iter().rev() {
-                self.queue.push_front(*dependency);
-            }
+    /// Puts what a module depends on before all else, and has everything else wait until the module
+    /// itself, which must be asked for too, is loaded. A module that is loaded makes every processor
+    /// stop many times while the kernel changes its own code, so two at once take longer than each.
+    pub fn expect(&mut self, index: usize) {
+        if let Some(entry) = self.modules.get(index) {
+            self.urgent.extend(&entry.dependencies);
+            self.urgent.push(index);
         }
+        self.put_dependencies_first(index);
     }
 
     /// Puts modules after all that is wanted so far. What they depend on must be wanted already, or
@@ -56,14 +61,9 @@ impl Schedule {
         let modules = &self.modules;
         let absent = |index: &usize| modules.get(*index).is_some_and(Entry::is_absent);
         self.queue.retain(absent);
-        let ready = self.queue.iter().position(|index| self.is_ready(*index));
-        let loading = self
-            .modules
-            .iter()
-            .any(|entry| entry.stage == Stage::Loading);
-        // Where nothing is ready and nothing will make it so, modules depend on each other in a
-        // circle, as soft dependencies may: it is entered somewhere.
-        let place = ready.or((!loading).then_some(0))?;
+        let is_done = |index: &usize| modules.get(*index).is_none_or(Entry::is_done);
+        self.urgent.retain(|index| !is_done(index));
+        let place = self.place()?;
         let index = self.queue.remove(place)?;
         self.set(index, Stage::Loading);
         Some(index)
@@ -75,8 +75,32 @@ impl Schedule {
     }
 
     pub fn is_done(&self, index: usize) -> bool {
-        let entry = self.modules.get(index);
-        entry.is_none_or(|entry| entry.stage == Stage::Done)
+        self.modules.get(index).is_none_or(Entry::is_done)
+    }
+
+    /// Where in the queue the next module is.
+    fn place(&self) -> Option<usize> {
+        let mut queue = self.queue.iter();
+        let ready = |index: &usize| self.is_ready(*index);
+        let urgent = |index: &usize| self.urgent.is_empty() || self.urgent.contains(index);
+        if let Some(place) = queue.position(|index| urgent(index) && ready(index)) {
+            return Some(place);
+        }
+        let is_loading = |entry: &Entry| entry.stage == Stage::Loading;
+        if self.modules.iter().any(is_loading) {
+            return None;
+        }
+        // What is urgent has not been asked for yet; or modules depend on each other in a circle, as
+        // soft dependencies may: it is entered somewhere.
+        self.queue.iter().position(ready).or(Some(0))
+    }
+
+    fn put_dependencies_first(&mut self, index: usize) {
+        if let Some(entry) = self.modules.get(index).filter(|entry| entry.is_absent()) {
+            for dependency in entry.dependencies.iter().rev() {
+                self.queue.push_front(*dependency);
+            }
+        }
     }
 
     fn is_ready(&self, index: usize) -> bool {
@@ -102,6 +126,10 @@ struct Entry {
 impl Entry {
     fn is_absent(&self) -> bool {
         self.stage == Stage::Absent
+    }
+
+    fn is_done(&self) -> bool {
+        self.stage == Stage::Done
     }
 }
 
@@ -151,6 +179,31 @@ mod tests {
         assert_eq!(schedule.take(), Some(1));
         schedule.finish(1);
         assert_eq!(schedule.take(), Some(2));
+    }
+
+    #[test]
+    fn what_is_expected_has_the_machine_for_itself() {
+        let mut schedule = schedule(&[&[], &[0], &[]]);
+        schedule.expect(1);
+        schedule.put_last([2]);
+        assert_eq!(schedule.take(), Some(0));
+        assert_eq!(schedule.take(), None);
+        schedule.finish(0);
+        schedule.put_first(1);
+        assert_eq!(schedule.take(), Some(1));
+        assert_eq!(schedule.take(), None);
+        schedule.finish(1);
+        assert_eq!(schedule.take(), Some(2));
+    }
+
+    #[test]
+    fn what_is_expected_and_not_asked_for_holds_nothing_up() {
+        let mut schedule = schedule(&[&[], &[], &[1]]);
+        schedule.expect(0);
+        schedule.put_first(2);
+        // Not 2, which is first but not ready.
+        schedule.put_last([1]);
+        assert_eq!(schedule.take(), Some(1));
     }
 
     #[test]
