@@ -1,0 +1,44 @@
+//! What the user typed.
+
+mod build;
+
+pub use build::{Build, Firmware};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// Makes a USB stick that boots a Linux root, without ever writing to the flash.
+#[derive(Debug, Parser)]
+#[command(
+    name = "livestick",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a stick's image from a Linux root.
+    Build(Box<Build>),
+}
+
+/// How a command reports.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Reporting {
+    /// Print one JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+}
