@@ -1,8 +1,12 @@
 //! What the user typed.
 
 mod build;
+mod habits;
+mod squashfs;
 
 pub use build::{Build, Firmware};
+pub use habits::translate;
+pub use squashfs::{Create, Squashfs};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -25,6 +29,9 @@ pub struct Arguments {
 pub enum Command {
     /// Build a stick's image from a Linux root.
     Build(Box<Build>),
+    /// The SquashFS engine by itself.
+    #[command(subcommand)]
+    Squashfs(Squashfs),
 }
 
 /// How a command reports.

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, OutputStyle, processors};
+use crate::settings::{Clock, OutputStyle, compression, processors};
 use anyhow::Context;
 use livestick_bootloader::Firmware;
 use livestick_capture::{Exclusions, Unreadable};
@@ -54,7 +54,7 @@ impl Build {
     pub fn new(args: args::Build) -> Result<Self, Failure> {
         let usage = |error: anyhow::Error| Failure::new(Exit::Usage, error);
         Ok(Self {
-            compression: compression(&args.compression).map_err(usage)?,
+            compression: compression::parse(&args.compression).map_err(usage)?,
             exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
             label: Label::from_str(&args.label)
                 .with_context(|| format!("--label `{}` cannot be used", args.label))
@@ -88,23 +88,6 @@ impl Build {
     }
 }
 
-fn compression(text: &str) -> anyhow::Result<Compression> {
-    let (codec, level) = text.split_once(':').unwrap_or((text, ""));
-    let level = match level {
-        "" => None,
-        digits => Some(digits.parse::<u32>().ok()),
-    };
-    match (codec, level) {
-        ("zstd", None) => Ok(Compression::Zstd { level: 9 }),
-        ("zstd", Some(Some(level @ 1..=22))) => Ok(Compression::Zstd { level }),
-        ("gzip", None) => Ok(Compression::Gzip { level: 6 }),
-        ("gzip", Some(Some(level @ 1..=12))) => Ok(Compression::Gzip { level }),
-        _ => anyhow::bail!(
-            "--compression `{text}` is neither zstd nor gzip, with a level of 1-22 or 1-12"
-        ),
-    }
-}
-
 fn size(text: &str) -> anyhow::Result<Size> {
     let size = bytesize::ByteSize::from_str(text)
         .map_err(|_| anyhow::anyhow!("--size `{text}` is not a size such as 8G or 8GiB"))?;
@@ -115,20 +98,6 @@ fn size(text: &str) -> anyhow::Result<Size> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_codec_takes_its_own_levels() {
-        assert_eq!(compression("zstd").unwrap(), Compression::Zstd { level: 9 });
-        assert_eq!(
-            compression("gzip:12").unwrap(),
-            Compression::Gzip { level: 12 }
-        );
-        for wrong in [
-            "", "xz", "zstd:0", "zstd:23", "gzip:13", "gzip:x", "zstd:300",
-        ] {
-            assert!(compression(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn sizes_are_decimal_unless_they_say_otherwise() {

@@ -1,8 +1,11 @@
 //! What the program uses: checked, and ready.
 
 mod build;
+pub mod compression;
+mod squashfs;
 
 pub use build::Build;
+pub use squashfs::{Added, Create, Destination, XattrFilter};
 
 use crate::args;
 use anyhow::Context;
