@@ -1,5 +1,6 @@
 //! A bar on a terminal, plain lines elsewhere; and the signals that stop the work.
 
+use crate::report::say;
 use crate::settings::Volume;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use livestick_blockio::Progress;
@@ -97,14 +98,14 @@ impl Display {
         current.last_line = Instant::now();
         let megabytes = |bytes: u64| bytes / 1_000_000;
         match current.total_bytes {
-            Some(total) if total > 0 => eprintln!(
+            Some(total) if total > 0 => say(&format!(
                 "{}: {} of {} MB ({} %)",
                 current.name,
                 megabytes(done),
                 megabytes(total),
                 (done * 100 / total).min(100)
-            ),
-            _ => eprintln!("{}: {} MB", current.name, megabytes(done)),
+            )),
+            _ => say(&format!("{}: {} MB", current.name, megabytes(done))),
         }
     }
 }
@@ -127,7 +128,7 @@ impl Progress for Display {
         self.bar.set_message(stage.to_owned());
         self.bar.enable_steady_tick(Duration::from_millis(100));
         if self.lines {
-            eprintln!("{stage} …");
+            say(&format!("{stage} …"));
         }
     }
 

@@ -13,19 +13,25 @@ use std::path::PathBuf;
 
 /// Prints why a command failed, and what to do next.
 pub fn print_failure(failure: &Failure) {
-    eprintln!("error: {:#}", failure.error);
+    say(&format!("error: {:#}", failure.error));
     if let Some(hint) = &failure.hint {
-        eprintln!("hint: {hint}");
+        say(&format!("hint: {hint}"));
     }
+}
+
+/// Prints a line to standard error. Where nobody reads it any more, as behind `2>&1 | head`, the
+/// work goes on all the same.
+pub fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Prints what was made, or would be.
 pub fn print_built(built: &Built, style: OutputStyle) -> Result<(), Failure> {
     if style.volume > Volume::Quiet {
         for warning in &built.warnings {
-            eprintln!("warning: {warning}");
+            say(&format!("warning: {warning}"));
         }
-        eprint!("{}", text(built, style.volume));
+        say(&text(built, style.volume));
     }
     print_json(built, style)
 }
@@ -135,7 +141,7 @@ fn text(built: &Built, volume: Volume) -> String {
             "write it to a stick: dd if={path} of=/dev/sdX bs=4M conv=fsync   (/dev/sdX is overwritten)"
         ));
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 fn headline(built: &Built) -> String {

@@ -392,3 +392,19 @@ fn a_signal_ends_it_and_leaves_nothing() {
         assert_empty(out.path());
     }
 }
+
+#[test]
+fn nobody_reads_what_is_said() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = livestick();
+    command.arg("build").arg(root.path());
+    command
+        .args(["-z", "zstd:1", "-o"])
+        .arg(out.path().join("s.img"));
+    let status = command.stderr(full()).status().unwrap();
+    assert!(status.success(), "{status}");
+    let status = command.stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+}
