@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, TempPath};
 
@@ -123,11 +124,21 @@ fn resolve(path: &Path, existing: Existing) -> Result<PathBuf, OutputError> {
     let not_a_file = || OutputError::NotAFile {
         path: path.to_owned(),
     };
-    if path.file_name().is_none() {
+    // `name/` and `name/.` stand for a directory, and `file_name` does not show it.
+    let bytes = path.as_os_str().as_bytes();
+    if path.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
         return Err(not_a_file());
     }
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(path.to_owned());
+    match fs::symlink_metadata(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        // A name that is too long, or one that may not be looked up, cannot be given at the end.
+        Err(source) => {
+            return Err(OutputError::Create {
+                directory: directory_of(path).to_owned(),
+                source,
+            });
+        }
     }
     if existing == Existing::Refuse {
         return Err(OutputError::Exists {
@@ -284,8 +295,14 @@ mod tests {
             let refused = error(name, Existing::Replace);
             assert!(matches!(refused, OutputError::NotAFile { .. }), "{refused}");
         }
-        let missing = error("missing/file", Existing::Refuse);
-        assert!(matches!(missing, OutputError::Create { .. }), "{missing}");
+        for name in ["new/", "new/.", "file/"] {
+            let refused = error(name, Existing::Refuse);
+            assert!(matches!(refused, OutputError::NotAFile { .. }), "{refused}");
+        }
+        for name in ["missing/file", "file/below", &"n".repeat(256)] {
+            let refused = error(name, Existing::Refuse);
+            assert!(matches!(refused, OutputError::Create { .. }), "{refused}");
+        }
     }
 
     #[test]
