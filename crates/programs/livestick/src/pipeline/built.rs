@@ -1,8 +1,8 @@
 //! What came of a build: the source of the report and of its JSON form.
 
 use crate::progress::StageTime;
-use serde::Serialize;
-use std::path::PathBuf;
+use serde::{Serialize, Serializer};
+use std::path::{Path, PathBuf};
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -43,6 +43,7 @@ pub struct Outcome {
 #[derive(Debug, Serialize)]
 pub struct ImageSize {
     /// Where it is.
+    #[serde(serialize_with = "text")]
     pub path: PathBuf,
     /// Its length; what nothing uses takes no space on the disk.
     pub bytes: u64,
@@ -93,17 +94,64 @@ pub struct InitramfsSize {
 #[derive(Debug, Serialize)]
 pub struct Differences {
     /// Directories whose contents were left out.
+    #[serde(serialize_with = "texts")]
     pub emptied: Vec<PathBuf>,
     /// What the user left out.
+    #[serde(serialize_with = "texts")]
     pub excluded: Vec<PathBuf>,
     /// Swap files, and the image itself.
+    #[serde(serialize_with = "texts")]
     pub left_out: Vec<PathBuf>,
     /// Mount points of other filesystems, which were not entered.
+    #[serde(serialize_with = "texts")]
     pub mounts: Vec<PathBuf>,
     /// What could not be read.
+    #[serde(serialize_with = "texts")]
     pub unreadable: Vec<PathBuf>,
     /// What was added.
+    #[serde(serialize_with = "texts")]
     pub added: Vec<PathBuf>,
     /// What has other contents.
+    #[serde(serialize_with = "texts")]
     pub replaced: Vec<PathBuf>,
+}
+
+/// JSON is Unicode, and names need not be: what is not becomes U+FFFD, as in messages.
+fn text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn texts<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_name_that_is_not_unicode_is_shown_all_the_same() {
+        let odd = || PathBuf::from(OsStr::from_bytes(b"a\xff"));
+        let image = ImageSize {
+            path: odd(),
+            bytes: 0,
+            written_bytes: 0,
+            identity: String::new(),
+        };
+        let differences = Differences {
+            emptied: Vec::new(),
+            excluded: vec![odd()],
+            left_out: Vec::new(),
+            mounts: Vec::new(),
+            unreadable: Vec::new(),
+            added: Vec::new(),
+            replaced: Vec::new(),
+        };
+        let image = serde_json::to_value(image).unwrap();
+        let differences = serde_json::to_value(differences).unwrap();
+        assert_eq!(image["path"], "a\u{fffd}");
+        assert_eq!(differences["excluded"][0], "a\u{fffd}");
+    }
 }
