@@ -303,7 +303,7 @@ mod tests {
         let mut child = match child {
             Ok(child) => child,
             Err(error) if std::env::var_os("CI").is_none() => {
-                eprintln!("SKIPPED: cpio: {error}");
+                eprintln!("skipped: cpio: {error}");
                 return None;
             }
             Err(error) => panic!("cpio: {error}"),

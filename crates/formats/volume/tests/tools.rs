@@ -103,7 +103,7 @@ fn run(tool: &str, arguments: &[&str]) -> Option<String> {
     match command.stdin(Stdio::null()).output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             assert!(std::env::var_os("CI").is_none(), "{tool} is missing");
-            eprintln!("SKIPPED: {tool} is missing");
+            eprintln!("skipped: {tool} is missing");
             None
         }
         Err(error) => panic!("{tool}: {error}"),

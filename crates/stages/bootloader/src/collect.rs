@@ -223,7 +223,7 @@ mod tests {
     fn this_machines_loaders_are_complete_and_known() {
         let collected = match collect(Firmware::Both, &menu(), Path::new("/")) {
             Err(error @ Error::Missing { .. }) if std::env::var_os("CI").is_none() => {
-                eprintln!("SKIPPED: {error}");
+                eprintln!("skipped: {error}");
                 return;
             }
             result => result.unwrap(),
@@ -268,7 +268,7 @@ mod tests {
                 std::env::var_os("CI").is_none(),
                 "systemd-boot is not installed"
             );
-            eprintln!("SKIPPED: systemd-boot is not installed");
+            eprintln!("skipped: systemd-boot is not installed");
             return;
         };
         assert_eq!(uefi.boot_code, None);

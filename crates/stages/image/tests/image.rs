@@ -114,7 +114,7 @@ fn run(directory: &Path, tool: &str, arguments: &[&str]) -> Option<String> {
 
 fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "{reason}");
-    eprintln!("SKIPPED: {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// Copies what is not zero from the second MiB on: the volume alone, as `fsck.fat` wants it.

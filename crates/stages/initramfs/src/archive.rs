@@ -359,7 +359,7 @@ mod tests {
                 std::env::var_os("CI").is_none(),
                 "LIVESTICK_TEST_ROOT is not set"
             );
-            eprintln!("SKIPPED: LIVESTICK_TEST_ROOT names no Debian root");
+            eprintln!("skipped: LIVESTICK_TEST_ROOT names no Debian root");
             return;
         };
         let root = RootDirectory::open(Path::new(&path)).unwrap();

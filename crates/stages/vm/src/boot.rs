@@ -331,7 +331,7 @@ mod tests {
         let missing = !Path::new("/usr/bin/qemu-system-x86_64").is_file();
         if missing {
             assert!(std::env::var_os("CI").is_none(), "QEMU is missing");
-            eprintln!("SKIPPED: QEMU is not installed");
+            eprintln!("skipped: QEMU is not installed");
         }
         missing
     }

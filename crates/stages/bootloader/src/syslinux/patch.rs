@@ -157,7 +157,7 @@ mod tests {
             let is_there = |folder: &&str| Path::new(folder).join(tool).is_file();
             if !["/usr/bin", "/usr/sbin", "/sbin"].iter().any(is_there) {
                 assert!(std::env::var_os("CI").is_none(), "{tool} is missing");
-                eprintln!("SKIPPED: {tool} is not installed");
+                eprintln!("skipped: {tool} is not installed");
                 return None;
             }
         }
