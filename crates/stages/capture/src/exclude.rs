@@ -17,7 +17,10 @@ pub struct PatternError {
 
 /// Patterns of paths to leave out. A pattern is anchored at the root (`var/cache/*`, a leading slash
 /// changes nothing); one that begins with `... ` holds at any depth (`... *.pyc`). `*` and `?` stop
-/// at a slash. What a pattern matches is left out with all that is below it.
+/// at a slash, braces stand for themselves, and an empty pattern matches nothing. What a pattern
+/// matches is left out with all that is below it.
+///
+/// The extended patterns of `ksh`, such as `!(name)`, are not understood.
 #[derive(Debug, Default)]
 pub struct Exclusions {
     patterns: Vec<String>,
@@ -74,14 +77,30 @@ impl Exclusions {
 }
 
 fn glob(pattern: &str) -> Result<Glob, globset::Error> {
-    let text = match pattern.strip_prefix("... ") {
-        Some(anywhere) => format!("**/{}", anywhere.trim_matches('/')),
-        None => pattern.trim_matches('/').to_owned(),
+    let anywhere = pattern.strip_prefix("... ");
+    let text = with_plain_braces(anywhere.unwrap_or(pattern).trim_matches('/'));
+    let text = match anywhere {
+        Some(_) if !text.is_empty() => format!("**/{text}"),
+        _ => text,
     };
     GlobBuilder::new(&text)
         .literal_separator(true)
         .backslash_escape(true)
         .build()
+}
+
+/// Globs take braces for alternatives, which the syntax of `mksquashfs` does not have.
+fn with_plain_braces(pattern: &str) -> String {
+    let mut text = String::with_capacity(pattern.len());
+    let mut escaped = false;
+    for character in pattern.chars() {
+        if !escaped && matches!(character, '{' | '}') {
+            text.push('\\');
+        }
+        escaped = !escaped && character == '\\';
+        text.push(character);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -110,6 +129,17 @@ mod tests {
         assert!(excludes("... *.pyc", "a.pyc"));
         assert!(excludes("... *.pyc", "usr/lib/a.pyc"));
         assert!(!excludes("... *.pyc", "usr/lib/a.py"));
+    }
+
+    #[test]
+    fn braces_stand_for_themselves_and_nothing_matches_nothing() {
+        assert!(excludes("{a,b}", "{a,b}"));
+        assert!(excludes(r"\{a", "{a"));
+        assert!(!excludes("{a,b}", "a"));
+        for empty in ["", "/", "... ", "... /"] {
+            assert!(!excludes(empty, "usr"), "{empty}");
+            assert!(!excludes(empty, "usr/lib"), "{empty}");
+        }
     }
 
     #[test]
