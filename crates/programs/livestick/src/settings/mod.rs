@@ -9,6 +9,7 @@ pub use squashfs::{Added, Create, Destination, XattrFilter};
 
 use crate::args;
 use anyhow::Context;
+use std::env::VarError;
 use std::num::NonZeroUsize;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,7 +32,10 @@ impl Clock {
                 })?;
                 Ok(Self::Fixed(seconds.into()))
             }
-            Err(_) => {
+            Err(VarError::NotUnicode(text)) => {
+                anyhow::bail!("SOURCE_DATE_EPOCH `{}` is not a time", text.display())
+            }
+            Err(VarError::NotPresent) => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH);
                 Ok(Self::Now(since.map_or(0, |since| since.as_secs())))
             }
