@@ -39,7 +39,7 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let mut built = planned(&prepared, &settings, capture.report, &initramfs, &contents);
     built
         .warnings
-        .extend(warnings::of_plan(&prepared, &options));
+        .extend(warnings::of_plan(&prepared, &settings, &options));
     let (layout, boot_code) =
         stick::layout(&prepared, &settings, loaders, initramfs, manifest_options)?;
     if display.interrupted() {

@@ -26,11 +26,7 @@ pub fn prepare(settings: &settings::Build) -> Result<Prepared, Failure> {
         return Err(Failure::message(Exit::Refused, message)
             .hint("give the directory that is `/` for the system on the stick"));
     }
-    let names_init = settings
-        .cmdline
-        .split_whitespace()
-        .any(|word| word.starts_with("init="));
-    if facts.init.is_none() && !names_init {
+    if facts.init.is_none() && !names_init(settings) {
         let message =
             format!("{path} has no init: neither sbin/init nor another that is a program");
         return Err(Failure::message(Exit::Refused, message)
@@ -43,6 +39,12 @@ pub fn prepare(settings: &settings::Build) -> Result<Prepared, Failure> {
         facts,
         selection,
     })
+}
+
+/// Whether the user says which program is to be started.
+pub fn names_init(settings: &settings::Build) -> bool {
+    let mut words = settings.cmdline.split_whitespace();
+    words.any(|word| word.starts_with("init="))
 }
 
 /// Scans the source. The image that is being made, should it lie in the source, is left out.

@@ -1,6 +1,7 @@
 //! What the owner should know, though it stops nothing.
 
-use crate::pipeline::source::Prepared;
+use crate::pipeline::source::{Prepared, names_init};
+use crate::settings;
 use livestick_capture::{Exclusions, Options, Report};
 use livestick_squashfs::Summary;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,18 @@ use std::path::{Path, PathBuf};
 /// How many paths a warning names before it only counts.
 const NAMED_PATHS: usize = 5;
 
+/// What the kernel starts where there is no init. Nearly every root has it.
+const BARE_SHELL: &str = "/bin/sh";
+
 /// Of the root and the exclusions.
-pub fn of_plan(prepared: &Prepared, options: &Options) -> Vec<String> {
+pub fn of_plan(prepared: &Prepared, settings: &settings::Build, options: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
+    if prepared.facts.init == Some(BARE_SHELL) && !names_init(settings) {
+        warnings.push(format!(
+            "the root has no init: the stick starts {BARE_SHELL} and nothing else; install one \
+             (on Debian: systemd-sysv), or name it with --cmdline init=PATH"
+        ));
+    }
     if prepared.facts.can_log_in == Some(false) {
         let text =
             "no account can log in: each is locked or has no shell; set a password in the root";

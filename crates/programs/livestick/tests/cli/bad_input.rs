@@ -52,6 +52,23 @@ fn a_root_without_init() {
 }
 
 #[test]
+fn a_root_with_a_bare_shell_for_an_init() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    fs::create_dir(root.path().join("bin")).unwrap();
+    fs::rename(root.path().join("sbin/init"), root.path().join("bin/sh")).unwrap();
+    let said = |more: &[&str]| {
+        let more = [&["--dry-run"], more].concat();
+        let run = build(root.path(), &out.path().join("s.img"), &more);
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(run.status.success(), "{said}");
+        said
+    };
+    assert!(said(&[]).contains("warning: the root has no init"));
+    assert!(!said(&["--cmdline", "init=/bin/sh"]).contains("warning: "));
+}
+
+#[test]
 fn a_root_without_a_kernel() {
     let (root, out) = (bare_root(), scratch());
     let run = build(root.path(), &out.path().join("s.img"), &[]);
