@@ -4,9 +4,11 @@ use crate::support::{
     assert_empty, assert_fails, bare_root, build, debian, is_root, livestick, release,
     root_with_kernel, scratch, write,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -408,6 +410,33 @@ fn a_signal_ends_it_and_leaves_nothing() {
         assert_fails(&run, 130, &["interrupted"]);
         assert_empty(out.path());
     }
+}
+
+#[test]
+fn a_terminals_interrupt_reaches_the_loaders_installer_too() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    for milliseconds in (0..80).step_by(8) {
+        let mut command = livestick();
+        command.arg("build").arg(root.path()).arg("-o");
+        command.arg(out.path().join("s.img")).arg("--dry-run");
+        let mut child = command
+            .process_group(0)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its first word: from now on it hears signals.
+        let mut first = [0];
+        let mut said = child.stderr.take().unwrap();
+        said.read_exact(&mut first).unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+        assert!(rest.contains("interrupted"), "{rest}");
+    }
+    assert_empty(out.path());
 }
 
 #[test]
