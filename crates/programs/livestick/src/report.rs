@@ -40,9 +40,9 @@ pub fn print_built(built: &Built, style: OutputStyle) -> Result<(), Failure> {
 pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failure> {
     if style.volume > Volume::Quiet {
         for warning in &created.warnings {
-            eprintln!("warning: {warning}");
+            say(&format!("warning: {warning}"));
         }
-        eprint!("{}", created_text(created));
+        say(&created_text(created));
     }
     print_json(created, style)
 }
@@ -84,7 +84,7 @@ fn created_text(created: &Created) -> String {
         format!("  fragments  {}", created.fragments),
     ];
     lines.push(times(&created.stages));
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 fn times(stages: &[StageTime]) -> String {
