@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 /// The longest name a directory can hold: the kernel's `NAME_MAX`.
 const NAME_LIMIT_BYTES: usize = 255;
+/// How many links the kernel follows on the way to a file (`MAXSYMLINKS`).
+const LINK_LIMIT: usize = 40;
 
 /// Which node of a tree. Numbers are given in the order of adding, from 0, the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +159,37 @@ impl Tree {
         names.try_fold(Self::ROOT, |directory, name| self.child(directory, name))
     }
 
+    /// Finds a path as a program that runs in the root would: symbolic links are followed, and those
+    /// that are absolute or climb too high stay inside. `None` too where links go round in circles.
+    #[must_use]
+    pub fn resolve(&self, path: &[u8]) -> Option<NodeId> {
+        let mut at = vec![Self::ROOT];
+        let mut names: Vec<Vec<u8>> = reversed_names(path);
+        let mut links = 0;
+        while let Some(name) = names.pop() {
+            match &*name {
+                b"." => {}
+                b".." => at.truncate(at.len().saturating_sub(1).max(1)),
+                name => {
+                    let node = self.child(*at.last()?, name)?;
+                    let Kind::Symlink(target) = &self.node(node).kind else {
+                        at.push(node);
+                        continue;
+                    };
+                    links += 1;
+                    if links > LINK_LIMIT {
+                        return None;
+                    }
+                    if target.starts_with(b"/") {
+                        at.truncate(1);
+                    }
+                    names.extend(reversed_names(target));
+                }
+            }
+        }
+        at.last().copied()
+    }
+
     /// What a name in a directory names.
     #[must_use]
     pub fn child(&self, directory: NodeId, name: &[u8]) -> Option<NodeId> {
@@ -202,6 +235,15 @@ impl Tree {
         entries.insert(name.clone(), id);
         Ok(name)
     }
+}
+
+/// The names of a path, the last one first.
+fn reversed_names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|byte| *byte == b'/').rev();
+    names
+        .filter(|name| !name.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 fn is_name(name: &[u8]) -> bool {
@@ -254,6 +296,24 @@ mod tests {
         assert_eq!(tree.lookup(b"etc/a"), None);
         assert_eq!(tree.lookup(b"b"), Some(file));
         assert_eq!(tree.source_path(file), b"etc/a");
+    }
+
+    #[test]
+    fn links_resolve_inside_the_tree() {
+        let mut tree = tree();
+        let usr = add(&mut tree, Tree::ROOT, "usr", Kind::empty_directory());
+        let sbin = add(&mut tree, usr, "sbin", Kind::empty_directory());
+        let program = add(&mut tree, usr, "program", Kind::inline_file(*b"x"));
+        let link = |target: &[u8]| Kind::Symlink(target.into());
+        add(&mut tree, Tree::ROOT, "sbin", link(b"/usr/sbin"));
+        add(&mut tree, sbin, "init", link(b"../../../usr/./program"));
+        add(&mut tree, sbin, "round", link(b"round"));
+        add(&mut tree, sbin, "broken", link(b"nothing"));
+        assert_eq!(tree.resolve(b"/sbin/init"), Some(program));
+        assert_eq!(tree.resolve(b"/.."), Some(Tree::ROOT));
+        for lost in ["/sbin/round", "/sbin/broken", "/usr/program/below"] {
+            assert_eq!(tree.resolve(lost.as_bytes()), None, "{lost}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::failure::{Exit, Failure};
 use crate::settings;
 use livestick_capture::{Capture, CaptureError, Facts, Options, Source};
 use livestick_initramfs::{GatherError, Selection};
+use livestick_tree::{Kind, Tree};
 use std::path::{Path, PathBuf};
 
 /// A source from which a stick can be made.
@@ -60,7 +61,25 @@ pub fn capture(
         unreadable: settings.unreadable,
     };
     let capture = prepared.source.capture(&options, progress);
-    Ok((capture.map_err(not_captured)?, options))
+    let capture = capture.map_err(not_captured)?;
+    if !names_init(settings) {
+        require_init(prepared, &capture.tree)?;
+    }
+    Ok((capture, options))
+}
+
+/// What the user leaves out may be what everything starts with.
+fn require_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
+    let Some(init) = prepared.facts.init else {
+        return Ok(());
+    };
+    let found = tree.resolve(init.as_bytes());
+    if found.is_some_and(|node| matches!(tree.node(node).kind, Kind::File { .. })) {
+        return Ok(());
+    }
+    let message = format!("{init}, the program that the system starts with, is left out");
+    Err(Failure::message(Exit::Refused, message)
+        .hint("take it back in: look at --exclude, and at what cannot be read"))
 }
 
 /// What is wrong with a source, and what to do about it.

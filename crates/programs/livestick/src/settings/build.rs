@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, OutputStyle, compression, processors};
+use crate::settings::{Clock, OutputStyle, compression, jobs};
 use anyhow::Context;
 use livestick_bootloader::Firmware;
 use livestick_capture::{Exclusions, Unreadable};
@@ -71,7 +71,7 @@ impl Build {
                 args::Firmware::Uefi => Firmware::Uefi,
                 args::Firmware::Both => Firmware::Both,
             },
-            jobs: args.jobs.unwrap_or_else(processors),
+            jobs: jobs(args.jobs).map_err(usage)?,
             unreadable: if args.skip_unreadable {
                 Unreadable::Skip
             } else {

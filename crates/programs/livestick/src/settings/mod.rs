@@ -83,7 +83,14 @@ impl From<args::Reporting> for OutputStyle {
     }
 }
 
-/// As many threads as there are processors.
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// Each thread takes some memory, however little there is to do.
+const JOBS_LIMIT: usize = 256;
+
+/// How many threads compress: as many as there are processors, unless the user says otherwise.
+fn jobs(typed: Option<NonZeroUsize>) -> anyhow::Result<NonZeroUsize> {
+    if typed.is_some_and(|jobs| jobs.get() > JOBS_LIMIT) {
+        anyhow::bail!("--jobs takes 1 to {JOBS_LIMIT}");
+    }
+    let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(typed.unwrap_or_else(processors))
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, OutputStyle, compression, processors};
+use crate::settings::{Clock, OutputStyle, compression, jobs};
 use anyhow::{Context, bail};
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::Existing;
@@ -113,7 +113,7 @@ impl Create {
                 .iter()
                 .map(|line| added(line, clock))
                 .collect::<anyhow::Result<_>>()?,
-            jobs: args.jobs.unwrap_or_else(processors),
+            jobs: jobs(args.jobs)?,
             unreadable: match args.skip_unreadable {
                 true => Unreadable::Skip,
                 false => Unreadable::Fail,

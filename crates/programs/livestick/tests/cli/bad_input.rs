@@ -202,6 +202,16 @@ fn as_nobody(root: &Path, out: &Path, more: &[&str]) -> Output {
 }
 
 #[test]
+fn an_init_that_is_left_out_is_missed() {
+    let Some(debian) = debian() else { return };
+    let (root, out) = (root_with_kernel(&debian), scratch());
+    let image = out.path().join("s.img");
+    let run = build(root.path(), &image, &["-x", "sbin"]);
+    assert_fails(&run, 3, &["/sbin/init", "--exclude"]);
+    assert_empty(out.path());
+}
+
+#[test]
 fn an_output_that_exists_is_kept_without_force() {
     let Some(debian) = debian() else { return };
     let (root, out) = (root_with_kernel(&debian), scratch());
