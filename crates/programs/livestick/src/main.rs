@@ -15,9 +15,7 @@ fn main() -> ExitCode {
     let arguments = args::Arguments::parse_from(args::translate(std::env::args_os()));
     let result = match arguments.command {
         args::Command::Build(build) => commands::build::run(*build),
-        args::Command::Squashfs(args::Squashfs::Create(create)) => {
-            commands::squashfs::create(*create)
-        }
+        args::Command::Squashfs(squashfs) => commands::squashfs::run(squashfs),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

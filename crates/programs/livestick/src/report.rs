@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::pipeline::Built;
-use crate::pipeline::squashfs::Created;
+use crate::pipeline::squashfs::{Created, Extracted};
 use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
@@ -45,6 +45,22 @@ pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failur
         say(&created_text(created));
     }
     print_json(created, style)
+}
+
+/// Prints what was extracted.
+pub fn print_extracted(extracted: &Extracted, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        for warning in &extracted.warnings {
+            eprintln!("warning: {warning}");
+        }
+        eprintln!(
+            "wrote {} files, {}, to {}",
+            extracted.files,
+            size(extracted.content_bytes),
+            extracted.directory.display()
+        );
+    }
+    print_json(extracted, style)
 }
 
 fn print_json(document: &impl Serialize, style: OutputStyle) -> Result<(), Failure> {

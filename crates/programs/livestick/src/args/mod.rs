@@ -6,7 +6,7 @@ mod squashfs;
 
 pub use build::{Build, Firmware};
 pub use habits::translate;
-pub use squashfs::{Create, Squashfs};
+pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 

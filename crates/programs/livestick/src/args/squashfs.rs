@@ -1,7 +1,7 @@
 //! `livestick squashfs`.
 
 use crate::args::Reporting;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -13,6 +13,103 @@ pub enum Squashfs {
     /// What people type from habit for `mksquashfs` is understood too, such as `-comp xz -b 256K
     /// -noappend -e proc sys`.
     Create(Box<Create>),
+    /// List what is in an image.
+    List(List),
+    /// Write the files of an image into a directory.
+    Extract(Extract),
+    /// Check an image: every rule of the kernel, and every block.
+    Check(Check),
+}
+
+/// Where an image is.
+#[derive(Debug, Args)]
+pub struct ImagePlace {
+    /// The image: a file or a device.
+    pub image: PathBuf,
+
+    /// Where in it the image begins, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub offset: u64,
+}
+
+/// `livestick squashfs list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImagePlace,
+
+    /// Which files, with all that is below them; without any: all.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+
+    /// As `ls -l` has it: kind and permissions, owner, length, time (UTC), path.
+    #[arg(short, long)]
+    pub long: bool,
+
+    /// Print one JSON document.
+    #[arg(long, conflicts_with = "long")]
+    pub json: bool,
+}
+
+/// `livestick squashfs extract`.
+#[derive(Debug, Args)]
+pub struct Extract {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImagePlace,
+
+    /// Which files, with all that is below them; `*`, `?` and `[a-z]` stand for what they do in a
+    /// shell. Without any: all.
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+
+    /// The directory to write into; it is made where it is missing.
+    #[arg(short, long, value_name = "DIR", default_value = "squashfs-root")]
+    pub directory: PathBuf,
+
+    /// Write into a directory that is not empty, and replace files there.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Whose the files are.
+    #[arg(long, value_enum, default_value_t = Owners::Automatic)]
+    pub owners: Owners,
+
+    /// How to report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// Whose extracted files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Owners {
+    /// As in the image for root, otherwise yours.
+    Automatic,
+    /// As in the image.
+    Restore,
+    /// Yours.
+    Mine,
+}
+
+/// `livestick squashfs check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImagePlace,
+
+    /// Do not read the contents of files: only what the image says of them.
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Decompress with this many threads. Without it: as many as there are processors.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// How to report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// `livestick squashfs create`.

@@ -4,8 +4,18 @@ use crate::failure::Failure;
 use crate::progress::Display;
 use crate::{args, pipeline, report, settings};
 
+/// Runs one of them.
+pub fn run(args: args::Squashfs) -> Result<(), Failure> {
+    match args {
+        args::Squashfs::Create(args) => create(*args),
+        args::Squashfs::List(args) => pipeline::squashfs::list(&args.into()),
+        args::Squashfs::Extract(args) => extract(args),
+        args::Squashfs::Check(args) => check(args),
+    }
+}
+
 /// Makes an image, and reports.
-pub fn create(args: args::Create) -> Result<(), Failure> {
+fn create(args: args::Create) -> Result<(), Failure> {
     let settings = settings::Create::new(args)?;
     let style = settings.output_style;
     let display = Display::new(style.volume)?;
@@ -13,4 +23,15 @@ pub fn create(args: args::Create) -> Result<(), Failure> {
         display.finish();
     })?;
     report::print_created(&created, style)
+}
+
+/// Extracts an image, and reports.
+fn extract(args: args::Extract) -> Result<(), Failure> {
+    let settings = settings::Extract::from(args);
+    let style = settings.output_style;
+    let display = Display::new(style.volume)?;
+    let extracted = pipeline::squashfs::extract(&settings, &display).inspect_err(|_| {
+        display.finish();
+    })?;
+    report::print_extracted(&extracted, style)
 }

@@ -5,7 +5,9 @@ pub mod compression;
 mod squashfs;
 
 pub use build::Build;
-pub use squashfs::{Added, Create, Destination, XattrFilter};
+pub use squashfs::{
+    Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,
+};
 
 use crate::args;
 use anyhow::Context;

@@ -6,7 +6,7 @@ use crate::settings::{Clock, OutputStyle, compression, jobs};
 use anyhow::{Context, bail};
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::Existing;
-use livestick_squashfs::Compression;
+use livestick_squashfs::{CheckOptions, Compression, ExtractOptions, Owners};
 use livestick_tree::{Device, Kind, Metadata};
 use std::fs;
 use std::num::NonZeroUsize;
@@ -73,6 +73,107 @@ pub struct Added {
     pub metadata: Metadata,
     /// What it is.
     pub kind: Kind,
+}
+
+/// Where an image is.
+#[derive(Clone, Debug)]
+pub struct ImagePlace {
+    /// The file or the device.
+    pub path: PathBuf,
+    /// Where in it the image begins.
+    pub offset_bytes: u64,
+}
+
+/// The settings of `livestick squashfs list`.
+#[derive(Debug)]
+pub struct List {
+    /// The image.
+    pub image: ImagePlace,
+    /// Which files; none: all.
+    pub paths: Vec<String>,
+    /// How a file is listed.
+    pub style: ListStyle,
+}
+
+/// How a file is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListStyle {
+    /// Its path.
+    Paths,
+    /// As `ls -l` has it.
+    Long,
+    /// An object of a JSON array.
+    Json,
+}
+
+/// The settings of `livestick squashfs extract`.
+#[derive(Debug)]
+pub struct Extract {
+    /// The image.
+    pub image: ImagePlace,
+    /// Where to.
+    pub directory: PathBuf,
+    /// What, and how.
+    pub options: ExtractOptions,
+    /// How to report.
+    pub output_style: OutputStyle,
+}
+
+/// The settings of `livestick squashfs check`.
+#[derive(Debug)]
+pub struct Check {
+    /// The image.
+    pub image: ImagePlace,
+    /// How thoroughly.
+    pub options: CheckOptions,
+    /// How to report.
+    pub output_style: OutputStyle,
+}
+
+impl From<args::ImagePlace> for ImagePlace {
+    fn from(args: args::ImagePlace) -> Self {
+        Self {
+            path: args.image,
+            offset_bytes: args.offset,
+        }
+    }
+}
+
+impl From<args::List> for List {
+    fn from(args: args::List) -> Self {
+        Self {
+            image: args.image.into(),
+            paths: args.paths,
+            style: match (args.json, args.long) {
+                (true, _) => ListStyle::Json,
+                (false, true) => ListStyle::Long,
+                (false, false) => ListStyle::Paths,
+            },
+        }
+    }
+}
+
+impl From<args::Extract> for Extract {
+    fn from(args: args::Extract) -> Self {
+        let options = ExtractOptions {
+            existing: match args.force {
+                true => livestick_squashfs::Existing::Replace,
+                false => livestick_squashfs::Existing::Refuse,
+            },
+            owners: match args.owners {
+                args::Owners::Automatic => Owners::Automatic,
+                args::Owners::Restore => Owners::Restore,
+                args::Owners::Mine => Owners::Caller,
+            },
+            paths: args.patterns,
+        };
+        Self {
+            image: args.image.into(),
+            directory: args.directory,
+            options,
+            output_style: args.reporting.into(),
+        }
+    }
 }
 
 impl Create {

@@ -1,9 +1,16 @@
 //! The SquashFS engine by itself.
 
+mod check;
 mod create;
 mod created;
 mod destination;
+mod extract;
+mod list;
+mod opened;
 mod rewrite;
 
+pub use check::{Checked, check};
 pub use create::create;
 pub use created::Created;
+pub use extract::{Extracted, extract};
+pub use list::list;

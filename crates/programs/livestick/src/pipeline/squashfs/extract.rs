@@ -1,0 +1,93 @@
+//! From an image to a directory.
+
+use super::opened;
+use crate::failure::{Exit, Failure};
+use crate::progress::{Display, StageTime};
+use crate::settings::Extract;
+use livestick_blockio::Progress;
+use livestick_squashfs::{ExtractSummary, ReadError, Unrestored, UnrestoredPart};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What was extracted.
+#[derive(Debug, Serialize)]
+pub struct Extracted {
+    /// Where to.
+    pub directory: PathBuf,
+    /// How many files of all kinds.
+    pub files: u64,
+    /// The lengths of the regular files together.
+    pub content_bytes: u64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub stages: Vec<StageTime>,
+}
+
+/// Extracts.
+pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failure> {
+    let image = opened::open(&settings.image)?;
+    let extracted = image.extract(&settings.directory, &settings.options, display);
+    let summary = extracted.map_err(|error| not_extracted(error, display))?;
+    let counts = summary.counts;
+    Ok(Extracted {
+        directory: settings.directory.clone(),
+        files: counts.directories
+            + counts.files
+            + counts.symlinks
+            + counts.block_devices
+            + counts.character_devices
+            + counts.fifos
+            + counts.sockets,
+        content_bytes: summary.content_bytes,
+        warnings: warnings(&summary),
+        stages: display.finish(),
+    })
+}
+
+fn not_extracted(error: ReadError, display: &Display) -> Failure {
+    if display.interrupted() {
+        let message = "interrupted; what was extracted until then is there";
+        return Failure::message(Exit::Interrupted, message);
+    }
+    match error {
+        ReadError::TargetNotEmpty => Failure::new(Exit::Refused, error)
+            .hint("choose another directory with --directory, or replace what is there with --force"),
+        error => Failure::new(Exit::Failed, error),
+    }
+}
+
+/// A line for each kind of thing that could not be restored.
+fn warnings(summary: &ExtractSummary) -> Vec<String> {
+    let mut parts: BTreeMap<&str, (u64, &Unrestored)> = BTreeMap::new();
+    for unrestored in &summary.unrestored {
+        let entry = parts.entry(name(&unrestored.part)).or_insert((0, unrestored));
+        entry.0 += 1;
+    }
+    let line = |(part, (count, first)): (&str, (u64, &Unrestored))| {
+        let path = first.path.escape_ascii();
+        format!("{part} could not be restored of {count} files, first {path}: {}", first.source)
+    };
+    let mut warnings: Vec<_> = parts.into_iter().map(line).collect();
+    let kept = summary.unrestored.len() as u64;
+    if summary.unrestored_count > kept {
+        let more = summary.unrestored_count - kept;
+        warnings.push(format!("{more} more things could not be restored"));
+    }
+    let unmatched = summary.unmatched.iter();
+    warnings.extend(unmatched.map(|pattern| format!("`{pattern}` matched nothing")));
+    warnings
+}
+
+fn name(part: &UnrestoredPart) -> &'static str {
+    match part {
+        UnrestoredPart::Device => "the device file",
+        UnrestoredPart::Owner => "the owner",
+        UnrestoredPart::SetId => "setuid or setgid",
+        UnrestoredPart::Permissions => "the permissions",
+        UnrestoredPart::Time => "the time",
+        UnrestoredPart::Xattr(_) => "an extended attribute",
+        _ => "something",
+    }
+}

@@ -1,0 +1,297 @@
+//! What is in an image.
+
+use super::opened::{self, Opened};
+use crate::failure::{Exit, Failure};
+use crate::settings::{List, ListStyle};
+use anyhow::Context;
+use livestick_squashfs::{Inode, InodeKind};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+
+/// Paths that are longer are no paths for anybody, only made to take for ever.
+const PATH_LIMIT_BYTES: usize = 64 << 10;
+
+/// Prints what is in an image, a line each, or one JSON document.
+pub fn list(settings: &List) -> Result<(), Failure> {
+    let image = opened::open(&settings.image)?;
+    let mut listing = Listing {
+        image: &image,
+        style: settings.style,
+        output: BufWriter::new(io::stdout().lock()),
+        taken: HashSet::new(),
+        count: 0,
+    };
+    let done = listing.all(&settings.paths).and_then(|()| listing.finish());
+    match done {
+        // Whoever reads has seen enough: `list | head`.
+        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(Trouble::Output(error)) => {
+            Err(anyhow::Error::new(error).context("cannot write the list"))?
+        }
+        Err(Trouble::Failed(failure)) => Err(*failure),
+        Ok(()) => Ok(()),
+    }
+}
+
+struct Listing<'a> {
+    image: &'a Opened,
+    style: ListStyle,
+    output: BufWriter<io::StdoutLock<'static>>,
+    /// The directories that were listed: in a tree each is met once.
+    taken: HashSet<u32>,
+    count: u64,
+}
+
+enum Trouble {
+    Output(io::Error),
+    Failed(Box<Failure>),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(Box::new(error.into()))
+    }
+}
+
+impl Listing<'_> {
+    fn all(&mut self, paths: &[String]) -> Result<(), Trouble> {
+        if paths.is_empty() {
+            return self.path("");
+        }
+        paths.iter().try_for_each(|path| self.path(path))
+    }
+
+    /// Lists a file with all that is below it.
+    fn path(&mut self, path: &str) -> Result<(), Trouble> {
+        let path = path.trim_matches('/').as_bytes();
+        let found = self
+            .image
+            .lookup(path)
+            .context("the image cannot be read")?;
+        let Some(inode) = found else {
+            let message = format!("there is no {} in the image", path.escape_ascii());
+            let failure = Failure::message(Exit::Failed, message);
+            return Err(Trouble::Failed(Box::new(failure)));
+        };
+        self.taken.clear();
+        let mut waiting = vec![(path.to_vec(), inode)];
+        while let Some((path, inode)) = waiting.pop() {
+            self.file(&path, &inode)?;
+            if inode.is_directory() {
+                // The last is taken first.
+                let mut children = self.children(&path, &inode)?;
+                children.reverse();
+                waiting.append(&mut children);
+            }
+        }
+        Ok(())
+    }
+
+    fn children(
+        &mut self,
+        path: &[u8],
+        directory: &Inode,
+    ) -> anyhow::Result<Vec<(Vec<u8>, Inode)>> {
+        let shown = path.escape_ascii();
+        if !self.taken.insert(directory.number) {
+            anyhow::bail!("the image is damaged: the directory {shown} is in it twice");
+        }
+        let failed = || format!("the directory {shown} cannot be read");
+        let mut children = Vec::new();
+        for entry in self.image.entries(directory).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            let mut child = path.to_vec();
+            if !child.is_empty() {
+                child.push(b'/');
+            }
+            child.extend_from_slice(&entry.name);
+            if child.len() > PATH_LIMIT_BYTES {
+                anyhow::bail!("the image has paths of more than {PATH_LIMIT_BYTES} bytes");
+            }
+            children.push((child, entry.inode));
+        }
+        Ok(children)
+    }
+
+    fn file(&mut self, path: &[u8], inode: &Inode) -> Result<(), Trouble> {
+        let first = self.count == 0;
+        self.count += 1;
+        match self.style {
+            ListStyle::Paths => {
+                self.output.write_all(if path.is_empty() { b"." } else { path })?;
+                self.output.write_all(b"\n")?;
+            }
+            ListStyle::Long => {
+                write!(self.output, "{} ", Columns(inode))?;
+                self.output.write_all(if path.is_empty() { b"." } else { path })?;
+                if let InodeKind::Symlink(target) = &inode.kind {
+                    self.output.write_all(b" -> ")?;
+                    self.output.write_all(target)?;
+                }
+                self.output.write_all(b"\n")?;
+            }
+            ListStyle::Json => {
+                let separator: &[u8] = if first { b"[\n" } else { b",\n" };
+                self.output.write_all(separator)?;
+                let file = File::new(path, inode);
+                serde_json::to_writer(&mut self.output, &file).map_err(io::Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        if self.style == ListStyle::Json {
+            self.output.write_all(b"\n]\n")?;
+        }
+        Ok(self.output.flush()?)
+    }
+}
+
+/// The columns of `ls -l` before the name.
+struct Columns<'a>(&'a Inode);
+
+impl fmt::Display for Columns<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inode = self.0;
+        let metadata = inode.metadata;
+        let size = match &inode.kind {
+            InodeKind::BlockDevice(device) | InodeKind::CharacterDevice(device) => {
+                format!("{}, {}", device.major, device.minor)
+            }
+            InodeKind::Symlink(target) => target.len().to_string(),
+            _ => inode.length_bytes().unwrap_or_default().to_string(),
+        };
+        let owner = format!("{}/{}", metadata.uid, metadata.gid);
+        write!(
+            formatter,
+            "{}{} {owner:<11} {size:>11} {}",
+            letter(&inode.kind),
+            Permissions(metadata.permissions),
+            time(metadata.modified_seconds)
+        )
+    }
+}
+
+fn letter(kind: &InodeKind) -> char {
+    match kind {
+        InodeKind::Directory(_) => 'd',
+        InodeKind::File(_) => '-',
+        InodeKind::Symlink(_) => 'l',
+        InodeKind::BlockDevice(_) => 'b',
+        InodeKind::CharacterDevice(_) => 'c',
+        InodeKind::Fifo => 'p',
+        InodeKind::Socket => 's',
+    }
+}
+
+/// As `ls -l` has them, `rwsr-xr-t`.
+struct Permissions(u16);
+
+impl fmt::Display for Permissions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bit = |bit: u32| self.0 >> bit & 1 == 1;
+        // The letter of the special bit of each group: setuid, setgid, sticky.
+        for (group, special) in [(2, 's'), (1, 's'), (0, 't')] {
+            let letter = |set: bool, letter: char| if set { letter } else { '-' };
+            let (read, write) = (bit(group * 3 + 2), bit(group * 3 + 1));
+            let execute = match (bit(group * 3), bit(9 + group)) {
+                (true, true) => special,
+                (false, true) => special.to_ascii_uppercase(),
+                (execute, false) => letter(execute, 'x'),
+            };
+            write!(formatter, "{}{}{execute}", letter(read, 'r'), letter(write, 'w'))?;
+        }
+        Ok(())
+    }
+}
+
+/// In UTC, so that the list of an image is the same everywhere.
+fn time(seconds: i64) -> String {
+    // Within the years that SquashFS can hold, every second is a time.
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| seconds.to_string(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+/// A file in the JSON document. Bytes that are not UTF-8 are replaced.
+#[derive(Serialize)]
+struct File {
+    path: String,
+    kind: &'static str,
+    mode: String,
+    uid: u32,
+    gid: u32,
+    modified_seconds: i64,
+    links: u32,
+    inode: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<(u32, u32)>,
+}
+
+impl File {
+    fn new(path: &[u8], inode: &Inode) -> Self {
+        let metadata = inode.metadata;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (kind, target, device) = match &inode.kind {
+            InodeKind::Directory(_) => ("directory", None, None),
+            InodeKind::File(_) => ("file", None, None),
+            InodeKind::Symlink(target) => ("symlink", Some(text(target)), None),
+            InodeKind::BlockDevice(device) => ("block device", None, Some(device)),
+            InodeKind::CharacterDevice(device) => ("character device", None, Some(device)),
+            InodeKind::Fifo => ("fifo", None, None),
+            InodeKind::Socket => ("socket", None, None),
+        };
+        Self {
+            path: text(path),
+            kind,
+            mode: format!("{:04o}", metadata.permissions),
+            uid: metadata.uid,
+            gid: metadata.gid,
+            modified_seconds: metadata.modified_seconds,
+            links: inode.links,
+            inode: inode.number,
+            bytes: inode.length_bytes(),
+            target,
+            device: device.map(|device| (device.major, device.minor)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_those_of_ls() {
+        for (mode, text) in [
+            (0o755, "rwxr-xr-x"),
+            (0o4755, "rwsr-xr-x"),
+            (0o2644, "rw-r-Sr--"),
+            (0o1777, "rwxrwxrwt"),
+            (0o7000, "--S--S--T"),
+        ] {
+            assert_eq!(Permissions(mode).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_in_utc() {
+        assert_eq!(time(0), "1970-01-01 00:00:00");
+        assert_eq!(time(1_000_000_000), "2001-09-09 01:46:40");
+        assert_eq!(time(u32::MAX.into()), "2106-02-07 06:28:15");
+    }
+}
