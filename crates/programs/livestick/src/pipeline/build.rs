@@ -16,7 +16,7 @@ use livestick_image::{
     WriteError, Written,
 };
 use livestick_initramfs::{Contents, Initramfs};
-use livestick_squashfs::{Compression, Summary};
+use livestick_squashfs::Summary;
 use livestick_tree::Tree;
 use std::path::PathBuf;
 
@@ -184,7 +184,7 @@ fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
 /// What the manifest says of the choices that were made.
 fn manifest_options(settings: &Build) -> Vec<(String, String)> {
     let mut options = vec![
-        ("compression", compression_name(settings.compression)),
+        ("compression", settings.compression.to_string()),
         ("firmware", firmware_name(settings.firmware).to_owned()),
     ];
     if !settings.cmdline.is_empty() {
@@ -196,13 +196,6 @@ fn manifest_options(settings: &Build) -> Vec<(String, String)> {
     options
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-fn compression_name(compression: Compression) -> String {
-    match compression {
-        Compression::Zstd { level } => format!("zstd:{level}"),
-        Compression::Gzip { level } => format!("gzip:{level}"),
-    }
 }
 
 fn firmware_name(firmware: Firmware) -> &'static str {
