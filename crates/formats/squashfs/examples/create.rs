@@ -1,10 +1,11 @@
-//! Makes an image of a directory: `create DIRECTORY IMAGE [zstd|gzip [LEVEL [JOBS [MEMORY]]]]`.
+//! Makes an image of a directory: `create DIRECTORY IMAGE [CODEC [LEVEL [JOBS [MEMORY]]]]`.
+//! The codecs are zstd, gzip, xz, xz-plain (without filters) and lz4.
 
 #[path = "../tests/writer/support/scan.rs"]
 mod scan;
 
 use livestick_blockio::NoProgress;
-use livestick_squashfs::{Compression, Options};
+use livestick_squashfs::{Compression, Options, XzFilter};
 use livestick_tree::RootDirectory;
 use std::error::Error;
 use std::fs::File;
@@ -15,12 +16,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(arguments.next().ok_or("no directory")?);
     let image = PathBuf::from(arguments.next().ok_or("no image")?);
     let mut text = arguments.map(|argument| argument.into_string().unwrap_or_default());
-    let compression = match text.next().as_deref() {
-        Some("gzip") => Compression::Gzip {
-            level: text.next().as_deref().unwrap_or("6").parse()?,
+    let codec = text.next().unwrap_or_default();
+    let level = text.next().map(|level| level.parse()).transpose()?;
+    let compression = match codec.as_str() {
+        "gzip" => Compression::Gzip {
+            level: level.unwrap_or(6),
+        },
+        "xz" | "xz-plain" => Compression::Xz {
+            level: level.unwrap_or(6),
+            filter: match codec.as_str() {
+                "xz" => XzFilter::Auto,
+                _ => XzFilter::None,
+            },
+        },
+        "lz4" => Compression::Lz4 {
+            level: level.unwrap_or(1),
         },
         _ => Compression::Zstd {
-            level: text.next().as_deref().unwrap_or("3").parse()?,
+            level: level.unwrap_or(3),
         },
     };
     let mut options = Options::new(compression);

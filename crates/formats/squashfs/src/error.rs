@@ -8,9 +8,18 @@ pub enum WriteError {
     /// The block size is not one that the format has.
     #[error("a block of {0} bytes is not a power of two from 4096 to 1048576")]
     BlockSize(u32),
-    /// The compressor has no such level: its name, the level, and the highest.
-    #[error("{0} has no level {1}, only 1 to {2}")]
-    Level(&'static str, u32, u32),
+    /// The compressor has no such level.
+    #[error("{compressor} has no level {level}, only {lowest} to {highest}")]
+    Level {
+        /// The compressor's name.
+        compressor: &'static str,
+        /// The level that was asked for.
+        level: u32,
+        /// The lowest that there is.
+        lowest: u32,
+        /// The highest.
+        highest: u32,
+    },
     /// The target of a symbolic link is empty or longer than the 4096 bytes that the kernel reads.
     #[error("the target of the link `{}` has {length_bytes} bytes; SquashFS holds 1 to 4096", .path.escape_ascii())]
     Symlink {

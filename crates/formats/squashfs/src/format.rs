@@ -42,8 +42,17 @@ pub(crate) const FLAG_COMPRESSOR_OPTIONS: u16 = 1 << 10;
 
 /// The compressor's number for gzip, which means zlib streams.
 pub(crate) const COMPRESSOR_GZIP: u16 = 1;
+/// The compressor's number for xz.
+pub(crate) const COMPRESSOR_XZ: u16 = 4;
+/// The compressor's number for LZ4.
+pub(crate) const COMPRESSOR_LZ4: u16 = 5;
 /// The compressor's number for zstd.
 pub(crate) const COMPRESSOR_ZSTD: u16 = 6;
+
+/// LZ4's only version: blocks without a frame.
+pub(crate) const LZ4_VERSION: u32 = 1;
+/// In LZ4's flags: compressed by `lz4hc.c`.
+pub(crate) const LZ4_HIGH: u32 = 1;
 
 #[derive(IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
@@ -92,6 +101,24 @@ pub(crate) struct RawZstdOptions {
     pub(crate) level: U32,
 }
 const _: () = assert!(size_of::<RawZstdOptions>() == 4);
+
+/// The xz compressor's options.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct RawXzOptions {
+    pub(crate) dictionary_bytes: U32,
+    pub(crate) filters: U32,
+}
+const _: () = assert!(size_of::<RawXzOptions>() == 8);
+
+/// The LZ4 compressor's options, which the kernel insists on.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct RawLz4Options {
+    pub(crate) version: U32,
+    pub(crate) flags: U32,
+}
+const _: () = assert!(size_of::<RawLz4Options>() == 8);
 
 /// What every inode begins with.
 #[derive(IntoBytes, Immutable, Unaligned)]

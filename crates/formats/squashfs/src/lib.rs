@@ -63,6 +63,6 @@ mod write;
 
 pub use error::WriteError;
 pub use limit::limit_bytes;
-pub use options::{Compression, Options, Unreadable};
+pub use options::{Compression, Options, Unreadable, XzFilter};
 pub use summary::{Counts, LostXattr, Summary};
 pub use write::write;

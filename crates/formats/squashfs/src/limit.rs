@@ -26,8 +26,8 @@ pub fn limit_bytes(tree: &Tree, options: &Options) -> u64 {
             }
         }
     }
-    let options_bytes =
-        codec::compressor_options(options.compression).map_or(0, |bytes| bytes.len() + 2);
+    let options_bytes = codec::compressor_options(options.compression, options.block_size_bytes)
+        .map_or(0, |bytes| bytes.len() + 2);
     (bytes(SUPERBLOCK_BYTES + options_bytes + size_of::<RawXattrTable>())
         + limit.data
         + limit.tables.iter().map(|table| stored(*table)).sum::<u64>())

@@ -61,7 +61,7 @@ fn write_compressor_options<W: WriteAt>(
     output: &mut Output<'_, W>,
 ) -> Result<u16, WriteError> {
     let flags = FLAG_DUPLICATES | FLAG_EXPORTABLE;
-    let Some(bytes) = compressor_options(options.compression) else {
+    let Some(bytes) = compressor_options(options.compression, options.block_size_bytes) else {
         return Ok(flags);
     };
     // At most 8 bytes.

@@ -20,10 +20,10 @@ fn compress<'a>(
     work: &Receiver<Job<'a>>,
     commits: &Sender<Commit<'a>>,
 ) -> Result<(), Stopped> {
-    let block_bytes = shared.options.block_bytes();
-    let mut encoder = Encoder::for_data(shared.options.compression, block_bytes)
+    let options = shared.options;
+    let mut encoder = Encoder::for_data(options.compression, options.block_size_bytes)
         .map_err(|error| shared.fail(error))?;
-    let mut memory = vec![0; block_bytes].into_boxed_slice();
+    let mut memory = vec![0; options.block_bytes()].into_boxed_slice();
     for job in work {
         shared.check()?;
         let length_bytes = job.bytes.bytes().len() as u64;
@@ -36,7 +36,7 @@ fn compress<'a>(
             file => {
                 let mut bytes = job.bytes;
                 let encoded = encoder
-                    .encode(bytes.bytes(), &mut memory)
+                    .encode(bytes.bytes(), job.machine, &mut memory)
                     .map_err(|error| shared.fail(error))?;
                 if let Some(length) = encoded {
                     bytes.exchange(&mut memory, length);

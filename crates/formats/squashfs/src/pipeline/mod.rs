@@ -24,6 +24,7 @@ mod writer;
 
 pub(crate) use layout::{Contents, Layout};
 
+use crate::codec::Machine;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::{Options, WriteError};
@@ -89,7 +90,11 @@ enum Item<'a> {
     /// Whole files that are shorter than a block.
     Small(Buffer<'a>, Vec<SmallFile>),
     /// The next block of a file; the last one may be shorter.
-    Block { file: usize, bytes: Buffer<'a> },
+    Block {
+        file: usize,
+        machine: Option<Machine>,
+        bytes: Buffer<'a>,
+    },
     /// The next blocks of a file are all zeros.
     Hole { file: usize, blocks: u64 },
     /// A file has been read to its end; what goes into a fragment.
@@ -123,6 +128,8 @@ struct Read {
     changed: bool,
     /// What follows its last whole block is all zeros, and there is something.
     zero_tail: bool,
+    /// Whose code it is.
+    machine: Option<Machine>,
 }
 
 /// What is to be compressed.
@@ -130,6 +137,8 @@ struct Job<'a> {
     sequence: u64,
     /// The file that this is a block of; otherwise it is a fragment.
     file: Option<usize>,
+    /// Whose code it is, or most of it.
+    machine: Option<Machine>,
     bytes: Buffer<'a>,
 }
 

@@ -3,6 +3,7 @@
 use super::content::{Holes, is_zero};
 use super::duplicates::Duplicates;
 use super::{Buffer, Item, Read, Shared, SmallFile, Stopped};
+use crate::codec::Machine;
 use crate::plan::file_limit_bytes;
 use crate::{Unreadable, WriteError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -168,6 +169,7 @@ impl<'a> Batch<'a, '_> {
             hash: None,
             changed,
             zero_tail: false,
+            machine: None,
         };
         match usize::try_from(stamp.length_bytes) {
             Ok(length) if length < self.shared.options.block_bytes() => {
@@ -209,6 +211,7 @@ impl<'a> Batch<'a, '_> {
             read.hash = Some(xxhash_rust::xxh3::xxh3_128(bytes));
         }
         read.zero_tail = length > 0 && is_zero(bytes);
+        read.machine = Machine::of(bytes);
         buffer.grow(length);
         files.push((read, start..start + length));
         Ok(())
@@ -229,7 +232,15 @@ impl<'a> Batch<'a, '_> {
                 at += blocks * block;
             } else {
                 let bytes = self.buffer(open, at, self.shared.options.block_bytes())?;
-                self.send(Item::Block { file, bytes })?;
+                if at == 0 {
+                    read.machine = Machine::of(bytes.bytes());
+                }
+                let machine = read.machine;
+                self.send(Item::Block {
+                    file,
+                    machine,
+                    bytes,
+                })?;
                 at += block;
             }
         }
@@ -243,7 +254,12 @@ impl<'a> Batch<'a, '_> {
         if rest >= self.shared.options.block_bytes() / TAIL_PART
             && let Some(bytes) = tail.take()
         {
-            self.send(Item::Block { file, bytes })?;
+            let machine = read.machine;
+            self.send(Item::Block {
+                file,
+                machine,
+                bytes,
+            })?;
         }
         Ok(self.send(Item::End(read, tail))?)
     }

@@ -3,6 +3,7 @@
 
 use super::layout::{Placement, Placements};
 use super::{Buffer, Commit, Item, Job, Read, Shared, Step, Stopped};
+use crate::codec::Machine;
 use crossbeam_channel::{Receiver, Sender};
 use livestick_tree::Stamp;
 use std::collections::hash_map::Entry;
@@ -23,6 +24,7 @@ pub(super) fn run<'a>(
         placements,
         next: 0,
         fragment: None,
+        code: CodeBytes::default(),
     };
     // Whoever stopped has said why.
     let _ = sequencer.drain(batches, ordered);
@@ -37,6 +39,8 @@ struct Sequencer<'a, 'b, 'c> {
     next: u64,
     /// The fragment that is being filled.
     fragment: Option<Buffer<'a>>,
+    /// How much of it is whose code.
+    code: CodeBytes,
 }
 
 impl<'a> Sequencer<'a, '_, '_> {
@@ -66,7 +70,11 @@ impl<'a> Sequencer<'a, '_, '_> {
                 }
                 Ok(())
             }
-            Item::Block { file, bytes } => self.job(Some(file), bytes),
+            Item::Block {
+                file,
+                machine,
+                bytes,
+            } => self.job(Some(file), machine, bytes),
             Item::Hole { file, blocks } => {
                 let block_bytes = u64::from(self.shared.options.block_size_bytes);
                 self.step(Step::Hole {
@@ -128,7 +136,7 @@ impl<'a> Sequencer<'a, '_, '_> {
                 length_bytes: read.length_bytes % block_bytes,
             })?;
         } else if !tail.is_empty() {
-            place = Some(self.add_to_fragment(tail)?);
+            place = Some(self.add_to_fragment(tail, read.machine)?);
         }
         self.placements.files[read.file] = Placement::Stored(read.length_bytes, place);
         self.note_change(read);
@@ -156,7 +164,11 @@ impl<'a> Sequencer<'a, '_, '_> {
     }
 
     /// Next fit: only one fragment is open, so that neighbours share it.
-    fn add_to_fragment(&mut self, bytes: &[u8]) -> Result<(u32, u32), Stopped> {
+    fn add_to_fragment(
+        &mut self,
+        bytes: &[u8],
+        machine: Option<Machine>,
+    ) -> Result<(u32, u32), Stopped> {
         if self
             .fragment
             .as_ref()
@@ -169,6 +181,7 @@ impl<'a> Sequencer<'a, '_, '_> {
         // A fragment is at most a block, 1 MiB.
         let offset = u32::try_from(fragment.bytes().len()).unwrap_or(u32::MAX);
         fragment.push(bytes);
+        self.code.add(machine, bytes.len());
         Ok((self.placements.fragments, offset))
     }
 
@@ -176,17 +189,24 @@ impl<'a> Sequencer<'a, '_, '_> {
         match self.fragment.take() {
             Some(fragment) => {
                 self.placements.fragments += 1;
-                self.job(None, fragment)
+                let machine = std::mem::take(&mut self.code).most(fragment.bytes().len());
+                self.job(None, machine, fragment)
             }
             None => Ok(()),
         }
     }
 
-    fn job(&mut self, file: Option<usize>, bytes: Buffer<'a>) -> Result<(), Stopped> {
+    fn job(
+        &mut self,
+        file: Option<usize>,
+        machine: Option<Machine>,
+        bytes: Buffer<'a>,
+    ) -> Result<(), Stopped> {
         let sequence = self.number();
         let job = Job {
             sequence,
             file,
+            machine,
             bytes,
         };
         self.jobs.send(job).map_err(|_| Stopped)
@@ -202,5 +222,27 @@ impl<'a> Sequencer<'a, '_, '_> {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
+    }
+}
+
+/// How many bytes of a fragment are code, and whose.
+#[derive(Default)]
+struct CodeBytes([(usize, Option<Machine>); Machine::COUNT]);
+
+impl CodeBytes {
+    fn add(&mut self, machine: Option<Machine>, bytes: usize) {
+        let known =
+            |(_, other): &&mut (usize, Option<Machine>)| other.is_none() || *other == machine;
+        if machine.is_some()
+            && let Some(count) = self.0.iter_mut().find(known)
+        {
+            *count = (count.0 + bytes, machine);
+        }
+    }
+
+    /// The machine that more than half of a fragment is code for.
+    fn most(self, fragment_bytes: usize) -> Option<Machine> {
+        let most = self.0.iter().find(|(bytes, _)| *bytes > fragment_bytes / 2);
+        most.and_then(|(_, machine)| *machine)
     }
 }

@@ -88,7 +88,7 @@ impl MetadataWriter {
             return Ok(());
         }
         self.blocks.push(self.compressed.len() as u64);
-        let encoded = self.encoder.encode(&self.waiting, &mut self.memory)?;
+        let encoded = self.encoder.encode(&self.waiting, None, &mut self.memory)?;
         let (bytes, flag) = match encoded {
             Some(length) => (&self.memory[..length], 0),
             None => (&self.waiting[..], METADATA_STORED),

@@ -5,7 +5,7 @@ use crate::support::image::{
     with_watchdog,
 };
 use livestick_blockio::{NoProgress, Progress, ReadAt, WriteAt};
-use livestick_squashfs::{Compression, Options, Unreadable, WriteError, write};
+use livestick_squashfs::{Compression, Options, Unreadable, WriteError, XzFilter, write};
 use livestick_tree::{
     Content, ContentSource, Device, Kind, Metadata, NodeId, SourceFile, Stamp, Tree,
 };
@@ -355,6 +355,41 @@ fn the_bytes_depend_on_neither_threads_nor_memory() {
     });
 }
 
+/// Every compressor keeps something from block to block. It must not show.
+#[test]
+fn the_bytes_of_no_compressor_depend_on_threads() {
+    with_watchdog(|| {
+        let tree = mixed();
+        for compression in [
+            Compression::Gzip { level: 6 },
+            Compression::Lz4 { level: 1 },
+            Compression::Lz4 { level: 2 },
+            Compression::Lz4 { level: 9 },
+            Compression::Xz {
+                level: 1,
+                filter: XzFilter::Auto,
+            },
+            Compression::Xz {
+                level: 1,
+                filter: XzFilter::None,
+            },
+        ] {
+            for block_size_bytes in [4 << 10, 128 << 10] {
+                let with = |jobs: usize| {
+                    let options = Options {
+                        compression,
+                        block_size_bytes,
+                        jobs: NonZeroUsize::new(jobs).unwrap(),
+                        ..options()
+                    };
+                    image(&tree, &Nothing, &options).unwrap().0
+                };
+                assert!(with(1) == with(4), "{compression}");
+            }
+        }
+    });
+}
+
 /// With two buffers, many readers and blocks of 4 KiB, the readers that are ahead would take all
 /// there is, if the head of the line had none of its own.
 #[test]
@@ -524,13 +559,28 @@ fn options_are_checked() {
         Compression::Zstd { level: 23 },
         Compression::Gzip { level: 0 },
         Compression::Gzip { level: 13 },
+        Compression::Lz4 { level: 0 },
+        Compression::Lz4 { level: 13 },
+        Compression::Xz {
+            level: 10,
+            filter: XzFilter::Auto,
+        },
     ] {
         let options = Options {
             compression,
             ..options()
         };
-        assert!(matches!(fails(options), WriteError::Level(..)));
+        assert!(matches!(fails(options), WriteError::Level { .. }));
     }
+    let compression = Compression::Xz {
+        level: 11,
+        filter: XzFilter::None,
+    };
+    let error = fails(Options {
+        compression,
+        ..options()
+    });
+    assert_eq!(error.to_string(), "xz has no level 11, only 0 to 9");
 }
 
 /// Quadratic work, such as walking a list of all files of a length, would take minutes.

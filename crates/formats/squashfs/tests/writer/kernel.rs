@@ -5,7 +5,7 @@ use crate::support::image::{
     METADATA, Mounted, Nothing, add, assert_holds, assert_same, has_tool, image, is_root, new_tree,
     noise, options, text,
 };
-use livestick_squashfs::{Compression, Options};
+use livestick_squashfs::{Compression, Options, XzFilter};
 use livestick_tree::{Device, Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
 use proptest::proptest;
@@ -35,6 +35,12 @@ fn all_options() -> Vec<Options> {
         Compression::Zstd { level: 5 },
         Compression::Gzip { level: 6 },
         Compression::Gzip { level: 12 },
+        Compression::Lz4 { level: 1 },
+        Compression::Lz4 { level: 12 },
+        Compression::Xz {
+            level: 6,
+            filter: XzFilter::Auto,
+        },
     ] {
         for block_size_bytes in [4 << 10, 128 << 10, 1 << 20] {
             all.push(Options {
@@ -73,6 +79,57 @@ fn sizes_around_block_edges_in_every_compression() {
         assert!(summary.sparse_bytes > 0 && summary.fragments > 0);
         assert_holds(&image, &tree, &no_contents);
     }
+}
+
+/// Programs for machines whose code xz has filters for, as an ELF header and calls.
+fn program(machine: [u8; 2], order: u8, call: &[u8], seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0x7F, b'E', b'L', b'F', 2, order, 1];
+    bytes.resize(18, 0);
+    bytes.extend(machine);
+    bytes.resize(64, 0);
+    for operand in noise(seed, length / 8).chunks(2) {
+        bytes.extend(call);
+        bytes.extend([operand[0], 0, 0, 0, 0xEB]);
+    }
+    bytes.resize(length, 0x90);
+    bytes
+}
+
+#[test]
+fn code_of_every_machine_comes_back_through_the_filters() {
+    let block = 128 << 10;
+    let mut tree = new_tree();
+    for (name, machine, order, call) in [
+        ("x86", [62, 0], 1, &[0xE8][..]),
+        ("arm", [40, 0], 1, &[1, 2, 3, 0xEB]),
+        ("thumb", [40, 0], 1, &[1, 0xF0, 2, 0xF8]),
+        ("powerpc", [0, 20], 2, &[0x48, 1, 2, 1]),
+        ("sparc", [0, 43], 2, &[0x40, 0, 1, 2]),
+        ("arm64", [183, 0], 1, &[1, 2, 3, 0x94]),
+    ] {
+        for (seed, size) in [100, 5000, 5001, block, 3 * block + 70_003]
+            .into_iter()
+            .enumerate()
+        {
+            let bytes = program(machine, order, call, seed as u64, size);
+            add(
+                &mut tree,
+                Tree::ROOT,
+                &format!("{name}{size}.so"),
+                Kind::inline_file(bytes),
+            );
+        }
+    }
+    let length = |filter| {
+        let options = Options {
+            compression: Compression::Xz { level: 6, filter },
+            ..options()
+        };
+        let (image, summary) = image(&tree, &Nothing, &options).unwrap();
+        assert_holds(&image, &tree, &no_contents);
+        summary.bytes_used
+    };
+    assert_ne!(length(XzFilter::Auto), length(XzFilter::None));
 }
 
 #[test]
@@ -520,16 +577,17 @@ proptest! {
     #[test]
     fn any_tree_comes_back(
         specs in proptest::collection::vec(specs(), 0..80),
-        gzip in any::<bool>(),
+        codec in 0..4,
         block_log in 12..=17_u32,
         jobs in 1..5_usize,
     ) {
         let tree = grow(specs);
         let options = Options {
-            compression: if gzip {
-                Compression::Gzip { level: 4 }
-            } else {
-                Compression::Zstd { level: 4 }
+            compression: match codec {
+                0 => Compression::Gzip { level: 4 },
+                1 => Compression::Lz4 { level: 1 },
+                2 => Compression::Xz { level: 1, filter: XzFilter::Auto },
+                _ => Compression::Zstd { level: 4 },
             },
             block_size_bytes: 1 << block_log,
             jobs: jobs.try_into().unwrap(),

@@ -123,7 +123,7 @@ pub struct Create {
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
 
-    /// How to compress: zstd[:1-22] or gzip[:1-12].
+    /// How to compress: zstd[:1-22], gzip[:1-12], xz[:0-9] or lz4[:1-12].
     #[arg(
         short = 'z',
         long,
@@ -135,6 +135,10 @@ pub struct Create {
     /// The level, for those who are used to giving it apart.
     #[arg(long, hide = true, value_name = "LEVEL")]
     pub compression_level: Option<u32>,
+
+    /// With xz: leave the machine code of programs as it is, for kernels without xz's filters.
+    #[arg(long)]
+    pub no_filter: bool,
 
     /// Bytes of a block, a power of two from 4K to 1M.
     #[arg(short, long, value_name = "SIZE", default_value = "128K")]

@@ -8,7 +8,7 @@ use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::source::{self, Prepared};
 use crate::pipeline::{stick, warnings};
 use crate::progress::Display;
-use crate::settings::{Build, Clock, compression};
+use crate::settings::{Build, Clock};
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_bootloader::Firmware;
@@ -146,7 +146,7 @@ fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
         },
         squashfs: SquashfsSize {
             bytes: written.root_bytes,
-            compression: compression::name(settings.compression),
+            compression: settings.compression.to_string(),
             duplicate_files: summary.duplicate_files,
             duplicate_bytes: summary.duplicate_bytes,
         },
@@ -185,7 +185,7 @@ fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
 /// What the manifest says of the choices that were made.
 fn manifest_options(settings: &Build) -> Vec<(String, String)> {
     let mut options = vec![
-        ("compression", compression::name(settings.compression)),
+        ("compression", settings.compression.to_string()),
         ("firmware", firmware_name(settings.firmware).to_owned()),
     ];
     if !settings.cmdline.is_empty() {

@@ -6,7 +6,7 @@ use crate::settings::{Clock, OutputStyle, compression, jobs};
 use anyhow::{Context, bail};
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::Existing;
-use livestick_squashfs::{CheckOptions, Compression, ExtractOptions, Owners};
+use livestick_squashfs::{CheckOptions, Compression, ExtractOptions, Owners, XzFilter};
 use livestick_tree::{Device, Kind, Metadata};
 use std::fs;
 use std::num::NonZeroUsize;
@@ -184,6 +184,7 @@ impl Create {
 
     fn check(args: args::Create) -> anyhow::Result<Self> {
         let clock = Clock::of_environment()?;
+        let compression = compression(&args)?;
         let output_style = OutputStyle::from(args.reporting);
         let destination = destination(&args.output, args.force, args.spool);
         let is_standard = matches!(destination, Destination::StandardOutput { .. });
@@ -197,7 +198,7 @@ impl Create {
         let all_root = args.all_root.then_some(0);
         let include = !args.xattrs_include.is_empty();
         Ok(Self {
-            compression: compression::with_level(&args.compression, args.compression_level)?,
+            compression,
             block_size_bytes: block_size(&args.block_size)?,
             exclusions: Exclusions::new(&patterns)?,
             owner: (args.force_uid.or(all_root), args.force_gid.or(all_root)),
@@ -225,6 +226,25 @@ impl Create {
             output_style,
         })
     }
+}
+
+/// The codec, with a level that may be given apart.
+fn compression(args: &args::Create) -> anyhow::Result<Compression> {
+    let text = &args.compression;
+    let parsed = match args.compression_level {
+        Some(_) if text.contains(':') => {
+            bail!("--compression `{text}` has a level, and another is given apart")
+        }
+        Some(level) => compression::parse(&format!("{text}:{level}"), compression::ALL)?,
+        None => compression::parse(text, compression::ALL)?,
+    };
+    Ok(match parsed {
+        Compression::Xz { level, .. } if args.no_filter => Compression::Xz {
+            level,
+            filter: XzFilter::None,
+        },
+        parsed => parsed,
+    })
 }
 
 fn destination(output: &Path, force: bool, spool: bool) -> Destination {

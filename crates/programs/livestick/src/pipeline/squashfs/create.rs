@@ -7,7 +7,7 @@ use crate::failure::{Exit, Failure};
 use crate::pipeline::failures::no_squashfs;
 use crate::pipeline::{source, warnings};
 use crate::progress::Display;
-use crate::settings::{Clock, Create, compression};
+use crate::settings::{Clock, Create};
 use livestick_capture::{Capture, Options, Source};
 use livestick_squashfs::Summary;
 use livestick_tree::Tree;
@@ -79,7 +79,7 @@ fn created(
     Created {
         path,
         bytes: summary.length_bytes,
-        compression: compression::name(settings.compression),
+        compression: settings.compression.to_string(),
         block_size_bytes: settings.block_size_bytes,
         counts: Counts::of(summary),
         content_bytes: summary.content_bytes,
