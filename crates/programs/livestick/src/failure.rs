@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 2,
     /// Refused before anything was written.
     Refused = 3,
+    /// What should be whole is damaged.
+    Unverified = 4,
     /// Interrupted; what was half-made is gone.
     Interrupted = 130,
 }

@@ -35,3 +35,15 @@ fn extract(args: args::Extract) -> Result<(), Failure> {
     })?;
     report::print_extracted(&extracted, style)
 }
+
+/// Checks an image, and reports.
+fn check(args: args::Check) -> Result<(), Failure> {
+    let settings = settings::Check::new(args)?;
+    let style = settings.output_style;
+    let display = Display::new(style.volume)?;
+    let checked = pipeline::squashfs::check(&settings, &display).inspect_err(|_| {
+        display.finish();
+    })?;
+    report::print_checked(&checked, style)?;
+    checked.verdict()
+}

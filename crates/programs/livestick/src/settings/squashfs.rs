@@ -176,6 +176,20 @@ impl From<args::Extract> for Extract {
     }
 }
 
+impl Check {
+    /// Checks what was typed.
+    pub fn new(args: args::Check) -> Result<Self, Failure> {
+        Ok(Self {
+            image: args.image.into(),
+            options: CheckOptions {
+                jobs: jobs(args.jobs).map_err(|error| Failure::new(Exit::Usage, error))?,
+                quick: args.quick,
+            },
+            output_style: args.reporting.into(),
+        })
+    }
+}
+
 impl Create {
     /// Checks what was typed.
     pub fn new(args: args::Create) -> Result<Self, Failure> {

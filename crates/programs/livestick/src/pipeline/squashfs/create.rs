@@ -81,6 +81,7 @@ fn created(
         bytes: summary.length_bytes,
         compression: settings.compression.to_string(),
         block_size_bytes: settings.block_size_bytes,
+        files: summary.counts.total(),
         counts: Counts::of(summary),
         content_bytes: summary.content_bytes,
         stored_bytes: summary.stored_bytes,

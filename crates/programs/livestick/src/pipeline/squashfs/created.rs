@@ -16,6 +16,8 @@ pub struct Created {
     pub compression: String,
     /// Bytes of a block.
     pub block_size_bytes: u32,
+    /// How many files of all kinds; hard links are counted once.
+    pub files: u64,
     /// How many files there are of each kind.
     pub counts: Counts,
     /// The lengths of all regular files together.
@@ -86,17 +88,6 @@ impl Counts {
             sockets: counts.sockets,
             hard_links: counts.hard_links,
         }
-    }
-
-    /// Inodes.
-    pub fn total(&self) -> u64 {
-        self.directories
-            + self.files
-            + self.symlinks
-            + self.block_devices
-            + self.character_devices
-            + self.fifos
-            + self.sockets
     }
 }
 

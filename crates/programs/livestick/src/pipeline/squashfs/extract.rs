@@ -30,16 +30,9 @@ pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failu
     let image = opened::open(&settings.image)?;
     let extracted = image.extract(&settings.directory, &settings.options, display);
     let summary = extracted.map_err(|error| not_extracted(error, display))?;
-    let counts = summary.counts;
     Ok(Extracted {
         directory: settings.directory.clone(),
-        files: counts.directories
-            + counts.files
-            + counts.symlinks
-            + counts.block_devices
-            + counts.character_devices
-            + counts.fifos
-            + counts.sockets,
+        files: summary.counts.total(),
         content_bytes: summary.content_bytes,
         warnings: warnings(&summary),
         stages: display.finish(),

@@ -1,8 +1,11 @@
 //! What a person, or a script, reads.
 
+mod squashfs;
+
+pub use squashfs::{print_checked, print_created, print_extracted};
+
 use crate::failure::Failure;
 use crate::pipeline::Built;
-use crate::pipeline::squashfs::{Created, Extracted};
 use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
@@ -36,33 +39,6 @@ pub fn print_built(built: &Built, style: OutputStyle) -> Result<(), Failure> {
     print_json(built, style)
 }
 
-/// Prints what image was made.
-pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failure> {
-    if style.volume > Volume::Quiet {
-        for warning in &created.warnings {
-            say(&format!("warning: {warning}"));
-        }
-        say(&created_text(created));
-    }
-    print_json(created, style)
-}
-
-/// Prints what was extracted.
-pub fn print_extracted(extracted: &Extracted, style: OutputStyle) -> Result<(), Failure> {
-    if style.volume > Volume::Quiet {
-        for warning in &extracted.warnings {
-            eprintln!("warning: {warning}");
-        }
-        eprintln!(
-            "wrote {} files, {}, to {}",
-            extracted.files,
-            size(extracted.content_bytes),
-            extracted.directory.display()
-        );
-    }
-    print_json(extracted, style)
-}
-
 fn print_json(document: &impl Serialize, style: OutputStyle) -> Result<(), Failure> {
     if style.json {
         let mut document =
@@ -73,34 +49,6 @@ fn print_json(document: &impl Serialize, style: OutputStyle) -> Result<(), Failu
             .context("cannot write the JSON report")?;
     }
     Ok(())
-}
-
-fn created_text(created: &Created) -> String {
-    let path = created.path.as_ref();
-    let name = path.map_or("standard output".to_owned(), |path| {
-        path.display().to_string()
-    });
-    let part = match created.content_bytes {
-        0 => String::new(),
-        bytes => format!(", {} % of {}", created.bytes * 100 / bytes, size(bytes)),
-    };
-    let mut lines = vec![
-        format!(
-            "made {name}, {} ({}): {} files{part}",
-            size(created.bytes),
-            created.compression,
-            created.counts.total()
-        ),
-        format!(
-            "  duplicates {} in {} files",
-            size(created.duplicate_bytes),
-            created.duplicate_files
-        ),
-        format!("  holes      {}", size(created.sparse_bytes)),
-        format!("  fragments  {}", created.fragments),
-    ];
-    lines.push(times(&created.stages));
-    lines.join("\n")
 }
 
 fn times(stages: &[StageTime]) -> String {

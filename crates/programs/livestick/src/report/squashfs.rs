@@ -1,0 +1,114 @@
+//! What came of `livestick squashfs`.
+
+use super::{print_json, say, size, times};
+use crate::failure::Failure;
+use crate::pipeline::squashfs::{Checked, Created, Extracted};
+use crate::settings::{OutputStyle, Volume};
+use std::io::{self, Write};
+
+/// Prints what image was made.
+pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        warn(&created.warnings);
+        say(&created_text(created));
+    }
+    print_json(created, style)
+}
+
+/// Prints what was extracted.
+pub fn print_extracted(extracted: &Extracted, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        warn(&extracted.warnings);
+        say(&format!(
+            "wrote {} files, {}, to {}\n{}",
+            extracted.files,
+            size(extracted.content_bytes),
+            extracted.directory.display(),
+            times(&extracted.stages)
+        ));
+    }
+    print_json(extracted, style)
+}
+
+/// Prints what a check has found: the findings to standard output, a line each.
+pub fn print_checked(checked: &Checked, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        if !style.json {
+            print_findings(checked)?;
+        }
+        say(&checked_text(checked));
+    }
+    print_json(checked, style)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
+    }
+}
+
+fn created_text(created: &Created) -> String {
+    let path = created.path.as_ref();
+    let name = path.map_or("standard output".to_owned(), |path| {
+        path.display().to_string()
+    });
+    let part = match created.content_bytes {
+        0 => String::new(),
+        bytes => format!(", {} % of {}", created.bytes * 100 / bytes, size(bytes)),
+    };
+    let lines = [
+        format!(
+            "made {name}, {} ({}): {} files{part}",
+            size(created.bytes),
+            created.compression,
+            created.files
+        ),
+        format!(
+            "  duplicates {} in {} files",
+            size(created.duplicate_bytes),
+            created.duplicate_files
+        ),
+        format!("  holes      {}", size(created.sparse_bytes)),
+        format!("  fragments  {}", created.fragments),
+        times(&created.stages),
+    ];
+    lines.join("\n")
+}
+
+fn print_findings(checked: &Checked) -> Result<(), Failure> {
+    let mut lines = String::new();
+    for finding in &checked.findings {
+        lines.push_str(&finding.line);
+        lines.push('\n');
+    }
+    let more = checked.findings_count - checked.findings.len() as u64;
+    if more > 0 {
+        lines.push_str(&format!("and {more} more\n"));
+    }
+    match io::stdout().write_all(lines.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write the findings"))?
+        }
+        _ => Ok(()),
+    }
+}
+
+fn checked_text(checked: &Checked) -> String {
+    let how = match (&checked.compression, checked.block_size_bytes) {
+        (Some(compression), Some(block)) => format!(" ({compression}, blocks of {block})"),
+        _ => String::new(),
+    };
+    let state = match (checked.good, checked.findings_count) {
+        (true, 0) => "is good".to_owned(),
+        (true, odd) => format!("can be read; {odd} things are odd"),
+        (false, wrong) => format!("is damaged; {wrong} things are wrong"),
+    };
+    format!(
+        "{}{how} {state}: {} files, {}; {} blocks read\n{}",
+        checked.image.display(),
+        checked.files,
+        size(checked.content_bytes),
+        checked.blocks,
+        times(&checked.stages)
+    )
+}
