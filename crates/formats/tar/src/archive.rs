@@ -10,7 +10,7 @@ use crate::{ReadError, Report};
 use livestick_blockio::{Progress, ReadAt, WriteAt};
 use livestick_tree::Tree;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
 /// What is read of a compressed archive at a time.
 const INPUT_BYTES: usize = 64 << 10;
@@ -72,9 +72,9 @@ impl Archive {
         let start = (&archive).stream_position().map_err(input)?;
         let length_bytes = metadata.len().saturating_sub(start);
         progress.start(STAGE, Some(length_bytes));
-        let mut first = [0; BLOCK_BYTES];
-        let count = read_full_at(&archive, &mut first, start).map_err(input)?;
-        if Compression::recognise(&first[..count])? != Compression::Stored {
+        let first = first_block(&archive).map_err(input)?;
+        (&archive).seek(SeekFrom::Start(start)).map_err(input)?;
+        if Compression::recognise(&first)? != Compression::Stored {
             let spool = spool().map_err(ReadError::Spool)?;
             return read_stream(&archive, spool, options, progress);
         }
@@ -88,7 +88,7 @@ impl Archive {
     }
 
     /// Reads an archive, compressed or not, from a stream. The contents of its files go to `spool`,
-    /// from its position 0 on.
+    /// from its position 0 on. What is not written there must read as zeros, as in an empty file.
     ///
     /// # Errors
     /// As [`Self::read_file`].
@@ -120,11 +120,7 @@ where
 {
     let input = |source| ReadError::Input { offset: 0, source };
     let mut archive = Watched { archive, progress };
-    let mut first = Vec::with_capacity(BLOCK_BYTES);
-    (&mut archive)
-        .take(BLOCK_BYTES as u64)
-        .read_to_end(&mut first)
-        .map_err(input)?;
+    let first = first_block(&mut archive).map_err(input)?;
     let compression = Compression::recognise(&first)?;
     let whole = Cursor::new(first).chain(archive);
     let decoder = compression
@@ -172,19 +168,11 @@ fn finish(assembly: Assembly, medium: Medium, compression: Compression) -> Archi
     }
 }
 
-/// Fills the buffer, less at the end.
-fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        let at = offset + filled as u64;
-        match ReadAt::read_at(file, &mut buffer[filled..], at) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+/// By which compression is recognised.
+fn first_block(archive: impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(BLOCK_BYTES);
+    archive.take(BLOCK_BYTES as u64).read_to_end(&mut first)?;
+    Ok(first)
 }
 
 /// A stream whose bytes are counted.

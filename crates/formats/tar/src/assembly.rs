@@ -56,11 +56,11 @@ impl Assembly {
     /// Adds an entry, which replaces what had its path before.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), ReadError> {
         self.report.entries += 1;
+        let names = names(&entry.path, entry.offset)?;
         if entry.has_acl {
             self.memory.take(entry.path.len() as u64)?;
-            self.report.lost_acls.push(entry.path.clone());
+            self.report.lost_acls.push(names.join(&b'/'));
         }
-        let names = names(&entry.path, entry.offset)?;
         let Some((name, parents)) = names.split_last() else {
             return self.root(&entry);
         };

@@ -296,15 +296,11 @@ fn padded(size: u64) -> u64 {
 }
 
 fn device(header: &Header, records: &Records) -> Result<Device, ReadError> {
-    let device = header.device();
-    match (records.device_major, records.device_minor) {
-        (Some(major), Some(minor)) => Ok(Device { major, minor }),
-        (None, None) => device,
-        (major, minor) => device.map(|device| Device {
-            major: major.unwrap_or(device.major),
-            minor: minor.unwrap_or(device.minor),
-        }),
-    }
+    let (major, minor) = (records.device_major, records.device_minor);
+    Ok(Device {
+        major: major.map_or_else(|| header.device_major(), Ok)?,
+        minor: minor.map_or_else(|| header.device_minor(), Ok)?,
+    })
 }
 
 fn symlink_target(header: &Header, target: Vec<u8>) -> Result<Vec<u8>, ReadError> {

@@ -5,7 +5,6 @@ use crate::format::{
     BLOCK_BYTES, CHECKSUM_OFFSET, MAGIC_GNU, MAGIC_POSIX, RawGnuRest, RawHeader, RawPosixRest,
 };
 use crate::number::parse_field;
-use livestick_tree::Device;
 use zerocopy::{FromBytes, transmute_ref};
 
 /// A header whose checksum is right.
@@ -56,8 +55,8 @@ impl Header {
 
     /// The low 12 bits of the mode. Old writers have the kind of file in the others.
     pub(crate) fn permissions(&self) -> Result<u16, ReadError> {
-        let mode: u64 = self.number(&self.raw.mode, "mode")?;
-        self.convert(mode & 0o7777, "mode")
+        let mode = parse_field(&self.raw.mode);
+        self.convert(mode.map(|mode| mode & 0o7777), "mode")
     }
 
     pub(crate) fn uid(&self) -> Result<u32, ReadError> {
@@ -72,11 +71,12 @@ impl Header {
         self.number(&self.raw.modified, "modification time")
     }
 
-    pub(crate) fn device(&self) -> Result<Device, ReadError> {
-        Ok(Device {
-            major: self.number(&self.raw.device_major, "device number")?,
-            minor: self.number(&self.raw.device_minor, "device number")?,
-        })
+    pub(crate) fn device_major(&self) -> Result<u32, ReadError> {
+        self.number(&self.raw.device_major, "device number")
+    }
+
+    pub(crate) fn device_minor(&self) -> Result<u32, ReadError> {
+        self.number(&self.raw.device_minor, "device number")
     }
 
     /// What GNU headers have after the fields that all have; `None` in other dialects.
@@ -90,15 +90,16 @@ impl Header {
         field: &[u8],
         name: &'static str,
     ) -> Result<T, ReadError> {
-        let value = parse_field(field).and_then(|value| T::try_from(value).ok());
-        value.ok_or(ReadError::Number {
-            offset: self.offset,
-            field: name,
-        })
+        self.convert(parse_field(field), name)
     }
 
-    fn convert<T: TryFrom<u64>>(&self, value: u64, name: &'static str) -> Result<T, ReadError> {
-        T::try_from(value).map_err(|_| ReadError::Number {
+    fn convert<T: TryFrom<i64>>(
+        &self,
+        value: Option<i64>,
+        name: &'static str,
+    ) -> Result<T, ReadError> {
+        let value = value.and_then(|value| T::try_from(value).ok());
+        value.ok_or(ReadError::Number {
             offset: self.offset,
             field: name,
         })

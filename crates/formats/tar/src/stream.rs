@@ -104,6 +104,8 @@ pub(crate) struct Spooled<'a, R, W> {
     offset: u64,
     spool: &'a W,
     spooled_bytes: u64,
+    /// How much of that was written. What comes behind is zeros.
+    written_bytes: u64,
     buffer: Vec<u8>,
     progress: &'a dyn Progress,
 }
@@ -115,6 +117,7 @@ impl<'a, R: Read, W: WriteAt> Spooled<'a, R, W> {
             offset: 0,
             spool,
             spooled_bytes: 0,
+            written_bytes: 0,
             buffer: vec![0; CHUNK_BYTES],
             progress,
         }
@@ -128,6 +131,24 @@ impl<'a, R: Read, W: WriteAt> Spooled<'a, R, W> {
         let length = usize::try_from(limit_bytes).unwrap_or(CHUNK_BYTES);
         let buffer = &mut self.buffer[..length.min(CHUNK_BYTES)];
         fill(&mut self.reader, buffer, &mut self.offset)
+    }
+
+    /// Adds the first bytes of the buffer to the spool. Zeros are left out: a disk image that was
+    /// compressed with all its holes needs no more room here than it did before.
+    fn spool(&mut self, count: usize) -> Result<(), ReadError> {
+        let bytes = &self.buffer[..count];
+        if bytes.iter().fold(0, |all, byte| all | byte) != 0 {
+            self.write(bytes, self.spooled_bytes)?;
+            self.written_bytes = self.spooled_bytes + count as u64;
+        }
+        self.spooled_bytes += count as u64;
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8], position: u64) -> Result<(), ReadError> {
+        self.spool
+            .write_all_at(bytes, position)
+            .map_err(ReadError::Spool)
     }
 
     /// Passes so many bytes, which `each` sees in turn.
@@ -161,15 +182,7 @@ impl<R: Read, W: WriteAt> Stream for Spooled<'_, R, W> {
 
     fn keep(&mut self, length_bytes: u64) -> Result<u64, ReadError> {
         let position = self.spooled_bytes;
-        self.pass(length_bytes, |stream, count| {
-            let bytes = &stream.buffer[..count];
-            stream
-                .spool
-                .write_all_at(bytes, stream.spooled_bytes)
-                .map_err(ReadError::Spool)?;
-            stream.spooled_bytes += count as u64;
-            Ok(())
-        })?;
+        self.pass(length_bytes, |stream, count| stream.spool(count))?;
         Ok(position)
     }
 
@@ -181,6 +194,9 @@ impl<R: Read, W: WriteAt> Stream for Spooled<'_, R, W> {
     /// get rid of everything.
     fn finish(&mut self) -> Result<(), ReadError> {
         while self.chunk(u64::MAX)? > 0 {}
+        if self.written_bytes < self.spooled_bytes {
+            self.write(&[0], self.spooled_bytes - 1)?;
+        }
         Ok(())
     }
 }

@@ -141,3 +141,27 @@ fn a_decompressor_does_not_take_all_memory() {
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert!(source.unwrap_or_default().contains("mem"), "{error:?}");
 }
+
+#[test]
+fn zeros_take_no_room_in_the_spool() {
+    use std::os::unix::fs::MetadataExt;
+    let parts = [
+        Header::new("zeros", b'0').with(&vec![0; 3_000_000]),
+        Header::new("noise", b'0').with(&noise(1, 300_000)),
+        Header::new("more zeros", b'0').with(&vec![0; 3_000_000]),
+    ];
+    let compressed = gzip(&archive(&parts));
+    let spool = tempfile::tempfile().unwrap();
+    let same = spool.try_clone().unwrap();
+    let options = livestick_tar::Options::default();
+    let read = Archive::read_stream(
+        &compressed[..],
+        spool,
+        &options,
+        &livestick_blockio::NoProgress,
+    );
+    assert_equal(&read.unwrap(), &read_stream(&archive(&parts)).unwrap());
+    let spooled = same.metadata().unwrap();
+    assert_eq!(spooled.len(), 6_300_000);
+    assert!(spooled.blocks() * 512 < 1_000_000, "{}", spooled.blocks());
+}

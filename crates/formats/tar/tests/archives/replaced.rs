@@ -145,6 +145,8 @@ fn old_spellings_are_understood() {
             .bytes(),
         pax(&[("SCHILY.devmajor", b"259"), ("SCHILY.devminor", b"3000000")]),
         Header::new("large device", b'4').bytes(),
+        Header::new("solaris", b'X').with(b"15 path=pax, X\n"),
+        Header::new("short", b'6').bytes(),
         // Directories and links have no data, whatever their size says.
         Header::new("sized", b'5').octal(SIZE, 4096).bytes(),
         Header::new("link", b'1')
@@ -172,6 +174,7 @@ fn old_spellings_are_understood() {
             "d /old/a",
             "d /sized",
             "p /blank",
+            "p /pax, X",
         ]
     );
     let kind = |path: &[u8]| &read.tree.node(read.tree.lookup(path).unwrap()).kind;
