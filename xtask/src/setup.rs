@@ -181,6 +181,13 @@ const PACKAGES: &[Package] = {
             "resolves kernel modules",
             &[CrossChecks, ByHand],
         ),
+        package("tar", &["tar"], "makes archives", &[CrossChecks]),
+        package(
+            "libarchive-tools",
+            &["bsdtar"],
+            "makes archives in its own way",
+            &[CrossChecks],
+        ),
         package("zstd", &["zstd"], "unpacks zstd", &[CrossChecks]),
         package("xz-utils", &["xz"], "unpacks xz", &[CrossChecks]),
         package("bc", &["bc"], "adds the seconds up", &[ByHand]),

@@ -1,0 +1,4 @@
+pub mod compare;
+pub mod fixture;
+pub mod read;
+pub mod writer;
