@@ -107,7 +107,7 @@ impl Archive {
 }
 
 /// What progress calls it.
-const STAGE: &str = "Reading the archive";
+const STAGE: &str = "archive";
 
 fn read_stream<S>(
     archive: impl Read,

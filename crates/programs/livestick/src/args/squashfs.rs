@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The commands of the SquashFS engine.
 #[derive(Debug, Subcommand)]
 pub enum Squashfs {
-    /// Make a SquashFS image of a directory.
+    /// Make a SquashFS image of a directory or a tar archive.
     ///
     /// What people type from habit for `mksquashfs` is understood too, such as `-comp xz -b 256K
     /// -noappend -e proc sys`.
@@ -115,8 +115,9 @@ pub struct Check {
 /// `livestick squashfs create`.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The directory to make an image of. It is never written.
-    #[arg(value_name = "DIR")]
+    /// The directory to make an image of, or a tar archive, compressed with gzip, xz, zstd or not;
+    /// `-` is an archive from standard input. It is never written.
+    #[arg(value_name = "DIR|TAR")]
     pub source: PathBuf,
 
     /// The image file to make; `-` is standard output.

@@ -89,13 +89,15 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
     warnings
 }
 
-fn paths(bytes: &[Vec<u8>]) -> Vec<PathBuf> {
+/// Bytes as paths.
+pub fn paths(bytes: &[Vec<u8>]) -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let paths = bytes.iter().map(|path| std::ffi::OsStr::from_bytes(path));
     paths.map(|path| Path::new(path).to_owned()).collect()
 }
 
-fn names(paths: &[PathBuf]) -> String {
+/// The first of many paths, for a warning.
+pub fn names(paths: &[PathBuf]) -> String {
     let named = paths.iter().take(NAMED_PATHS);
     let mut text = named
         .map(|path| path.display().to_string())

@@ -1,14 +1,14 @@
-//! From a directory to a SquashFS image.
+//! From a directory or an archive to a SquashFS image.
 
+use super::contents::Contents;
 use super::created::{Counts, Created, Losses};
 use super::destination::Target;
 use super::rewrite;
 use crate::failure::{Exit, Failure};
 use crate::pipeline::failures::no_squashfs;
-use crate::pipeline::{source, warnings};
+use crate::pipeline::warnings;
 use crate::progress::Display;
 use crate::settings::{Clock, Create};
-use livestick_capture::{Capture, Options, Source};
 use livestick_squashfs::Summary;
 use livestick_tree::Tree;
 use std::path::PathBuf;
@@ -16,18 +16,17 @@ use std::path::PathBuf;
 /// Makes the image.
 pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failure> {
     let target = Target::open(&settings.destination)?;
-    let source = Source::open(&settings.source).map_err(source::not_captured)?;
-    let options = Options {
-        exclusions: std::mem::take(&mut settings.exclusions),
-        left_out: source::inside(&target.names(), source.path()),
-        unreadable: settings.unreadable,
-    };
-    let scanned = source.scan(&options, display);
-    let Capture { mut tree, report } = scanned.map_err(source::not_captured)?;
+    let contents = Contents::read(&mut settings, &target.names(), display)?;
+    let Contents {
+        mut tree,
+        files,
+        warnings,
+        unreadable,
+    } = contents;
     rewrite_tree(&mut tree, &settings)?;
     let written = livestick_squashfs::write(
         &tree,
-        source.files(),
+        files.source(),
         target.file(),
         &squashfs_options(&settings),
         display,
@@ -35,11 +34,8 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
     let summary = written.map_err(no_squashfs)?;
     let path = target.publish()?;
 
-    let mut created = created(&settings, path, &summary, &report.unreadable);
-    created.warnings = warnings::of_capture(&report);
-    created
-        .warnings
-        .extend(warnings::of_exclusions(&options.exclusions));
+    let mut created = created(&settings, path, &summary, &unreadable);
+    created.warnings = warnings;
     created.warnings.extend(warnings::of_root(&summary));
     created.stages = display.finish();
     Ok(created)

@@ -1,6 +1,7 @@
 //! The SquashFS engine by itself.
 
 mod check;
+mod contents;
 mod create;
 mod created;
 mod destination;
