@@ -1,6 +1,8 @@
 //! What the caller decides.
 
 use crate::WriteError;
+use livestick_tree::NodeId;
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -93,7 +95,7 @@ pub enum Unreadable {
 }
 
 /// How an image is made. The bytes depend on all of these but `jobs` and `memory_bytes`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The compressor.
     pub compression: Compression,
@@ -110,6 +112,10 @@ pub struct Options {
     pub clamp: Option<i64>,
     /// What happens to files that cannot be read.
     pub unreadable: Unreadable,
+    /// Whose data comes first: files with a higher number do, those that are not named have 0. Put
+    /// what is read while a system boots side by side, and reading ahead finds it. Within a number
+    /// files are ordered by what is likely to be in them, and then by path.
+    pub priorities: HashMap<NodeId, i16>,
 }
 
 impl Options {
@@ -124,6 +130,7 @@ impl Options {
             created: 0,
             clamp: None,
             unreadable: Unreadable::Fail,
+            priorities: HashMap::new(),
         }
     }
 

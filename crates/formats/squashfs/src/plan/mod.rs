@@ -6,6 +6,7 @@ use crate::tables::Ids;
 use crate::{Options, WriteError};
 use class::Class;
 use livestick_tree::{Device, Kind, NodeId, Tree};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -48,8 +49,9 @@ impl<'a> Plan<'a> {
         let mut walk = Walk::new(tree, options);
         walk.run()?;
         let mut found = walk.files;
+        let priority = |node: NodeId| options.priorities.get(&node).copied().unwrap_or_default();
         // Stable: files that are alike stay in the order of their paths.
-        found.sort_by_key(|(class, _)| *class);
+        found.sort_by_cached_key(|(class, file)| (Reverse(priority(file.node)), *class));
         let mut lengths: HashMap<u64, u32> = HashMap::new();
         for (_, file) in &found {
             *lengths.entry(file.length_bytes).or_default() += 1;
@@ -240,6 +242,20 @@ mod tests {
         assert_eq!(plan.directories, [Tree::ROOT, etc, usr]);
         assert_eq!(plan.batches().first(), Some(&(0..4)));
         assert_eq!(plan.batches().len(), 1);
+    }
+
+    #[test]
+    fn files_of_a_higher_priority_come_first() {
+        let mut tree = Tree::new(METADATA, Box::default());
+        let [low, so, usual, high, edge] = ["a", "b.so", "c", "d", "e"]
+            .map(|name| add(&mut tree, Tree::ROOT, name, Kind::inline_file(*b"12")));
+        let options = Options {
+            priorities: [(low, -1), (high, 1), (edge, i16::MAX)].into(),
+            ..options()
+        };
+        let plan = Plan::new(&tree, &options).unwrap();
+        let order: Vec<_> = plan.files.iter().map(|file| file.node).collect();
+        assert_eq!(order, [edge, high, usual, so, low]);
     }
 
     #[test]
