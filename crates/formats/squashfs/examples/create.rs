@@ -1,6 +1,6 @@
 //! Makes an image of a directory: `create DIRECTORY IMAGE [zstd|gzip [LEVEL [JOBS [MEMORY]]]]`.
 
-#[path = "../tests/writer/support/scan.rs"]
+#[path = "../tests/support/scan.rs"]
 mod scan;
 
 use livestick_blockio::NoProgress;
