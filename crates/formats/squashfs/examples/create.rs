@@ -1,7 +1,7 @@
 //! Makes an image of a directory: `create DIRECTORY IMAGE [CODEC [LEVEL [JOBS [MEMORY]]]]`.
 //! The codecs are zstd, gzip, xz, xz-plain (without filters) and lz4.
 
-#[path = "../tests/writer/support/scan.rs"]
+#[path = "../tests/support/scan.rs"]
 mod scan;
 
 use livestick_blockio::NoProgress;

@@ -2,7 +2,7 @@
 //! little-endian and nothing is aligned.
 
 use zerocopy::byteorder::little_endian::{I16, U16, U32, U64};
-use zerocopy::{Immutable, IntoBytes, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
 /// Bytes of the superblock, at position 0.
 pub(crate) const SUPERBLOCK_BYTES: usize = 96;
@@ -30,6 +30,14 @@ pub(crate) const HEADER_LIMIT_ENTRIES: usize = 256;
 pub(crate) const LISTING_EXTRA_BYTES: u32 = 3;
 /// In the type of an attribute: the value is a reference to another one.
 pub(crate) const XATTR_OUT_OF_LINE: u16 = 0x100;
+/// In the type of an attribute: the number of its prefix.
+pub(crate) const XATTR_PREFIX: u16 = 0xFF;
+/// What the names of extended attributes begin with: a prefix's number is its place here.
+pub(crate) const XATTR_PREFIXES: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
+/// The longest name in a directory that the kernel reads.
+pub(crate) const NAME_LIMIT_BYTES: usize = 256;
+/// The longest target of a symbolic link that every kernel reads: a page.
+pub(crate) const TARGET_LIMIT_BYTES: u32 = 4096;
 /// The kernel uses images in pages; the file is padded to a whole number of these.
 pub(crate) const PADDING_BYTES: u64 = 4096;
 
@@ -42,9 +50,13 @@ pub(crate) const FLAG_COMPRESSOR_OPTIONS: u16 = 1 << 10;
 
 /// The compressor's number for gzip, which means zlib streams.
 pub(crate) const COMPRESSOR_GZIP: u16 = 1;
+/// The compressor's number for lzma, which no kernel has.
+pub(crate) const COMPRESSOR_LZMA: u16 = 2;
+/// The compressor's number for lzo.
+pub(crate) const COMPRESSOR_LZO: u16 = 3;
 /// The compressor's number for xz.
 pub(crate) const COMPRESSOR_XZ: u16 = 4;
-/// The compressor's number for LZ4.
+/// The compressor's number for lz4.
 pub(crate) const COMPRESSOR_LZ4: u16 = 5;
 /// The compressor's number for zstd.
 pub(crate) const COMPRESSOR_ZSTD: u16 = 6;
@@ -54,7 +66,7 @@ pub(crate) const LZ4_VERSION: u32 = 1;
 /// In LZ4's flags: compressed by `lz4hc.c`.
 pub(crate) const LZ4_HIGH: u32 = 1;
 
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawSuperblock {
     pub(crate) magic: U32,
@@ -85,7 +97,7 @@ pub(crate) struct RawSuperblock {
 const _: () = assert!(size_of::<RawSuperblock>() == SUPERBLOCK_BYTES);
 
 /// The gzip compressor's options.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawGzipOptions {
     pub(crate) level: U32,
@@ -95,7 +107,7 @@ pub(crate) struct RawGzipOptions {
 const _: () = assert!(size_of::<RawGzipOptions>() == 8);
 
 /// The zstd compressor's options.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawZstdOptions {
     pub(crate) level: U32,
@@ -103,7 +115,7 @@ pub(crate) struct RawZstdOptions {
 const _: () = assert!(size_of::<RawZstdOptions>() == 4);
 
 /// The xz compressor's options.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawXzOptions {
     pub(crate) dictionary_bytes: U32,
@@ -111,8 +123,8 @@ pub(crate) struct RawXzOptions {
 }
 const _: () = assert!(size_of::<RawXzOptions>() == 8);
 
-/// The LZ4 compressor's options, which the kernel insists on.
-#[derive(IntoBytes, Immutable, Unaligned)]
+/// The lz4 compressor's options, without which the kernel refuses an image.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawLz4Options {
     pub(crate) version: U32,
@@ -121,7 +133,7 @@ pub(crate) struct RawLz4Options {
 const _: () = assert!(size_of::<RawLz4Options>() == 8);
 
 /// What every inode begins with.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawInode {
     pub(crate) kind: U16,
@@ -133,7 +145,7 @@ pub(crate) struct RawInode {
 }
 const _: () = assert!(size_of::<RawInode>() == 16);
 
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawDirectory {
     pub(crate) listing_block: U32,
@@ -144,7 +156,7 @@ pub(crate) struct RawDirectory {
 }
 const _: () = assert!(size_of::<RawDirectory>() == 16);
 
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawExtendedDirectory {
     pub(crate) links: U32,
@@ -159,7 +171,7 @@ pub(crate) struct RawExtendedDirectory {
 const _: () = assert!(size_of::<RawExtendedDirectory>() == 24);
 
 /// One point of a directory's index; the first name after that point follows it.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawDirectoryIndex {
     pub(crate) listing_position: U32,
@@ -169,7 +181,7 @@ pub(crate) struct RawDirectoryIndex {
 const _: () = assert!(size_of::<RawDirectoryIndex>() == 12);
 
 /// A regular file; its block sizes follow.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawFile {
     pub(crate) start: U32,
@@ -179,7 +191,7 @@ pub(crate) struct RawFile {
 }
 const _: () = assert!(size_of::<RawFile>() == 16);
 
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawExtendedFile {
     pub(crate) start: U64,
@@ -195,7 +207,7 @@ pub(crate) struct RawExtendedFile {
 const _: () = assert!(size_of::<RawExtendedFile>() == 40);
 
 /// A symbolic link; its target follows, then, in the extended form, the attribute set.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawSymlink {
     pub(crate) links: U32,
@@ -204,7 +216,7 @@ pub(crate) struct RawSymlink {
 const _: () = assert!(size_of::<RawSymlink>() == 8);
 
 /// A device; the attribute set follows in the extended form.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawDevice {
     pub(crate) links: U32,
@@ -213,7 +225,7 @@ pub(crate) struct RawDevice {
 const _: () = assert!(size_of::<RawDevice>() == 8);
 
 /// A pipe or socket; the attribute set follows in the extended form.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawIpc {
     pub(crate) links: U32,
@@ -221,7 +233,7 @@ pub(crate) struct RawIpc {
 const _: () = assert!(size_of::<RawIpc>() == 4);
 
 /// What a run of directory entries has in common.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawDirectoryHeader {
     pub(crate) entries_minus_1: U32,
@@ -231,7 +243,7 @@ pub(crate) struct RawDirectoryHeader {
 const _: () = assert!(size_of::<RawDirectoryHeader>() == 12);
 
 /// A directory entry; its name follows.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawDirectoryEntry {
     pub(crate) inode_offset: U16,
@@ -241,7 +253,7 @@ pub(crate) struct RawDirectoryEntry {
 }
 const _: () = assert!(size_of::<RawDirectoryEntry>() == 8);
 
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawFragment {
     pub(crate) start: U64,
@@ -251,7 +263,7 @@ pub(crate) struct RawFragment {
 const _: () = assert!(size_of::<RawFragment>() == 16);
 
 /// An attribute; its name follows without the prefix, then the value's length (u32) and the value.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawXattr {
     pub(crate) prefix: U16,
@@ -260,7 +272,7 @@ pub(crate) struct RawXattr {
 const _: () = assert!(size_of::<RawXattr>() == 4);
 
 /// The attributes of an inode.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawXattrSet {
     pub(crate) reference: U64,
@@ -270,7 +282,7 @@ pub(crate) struct RawXattrSet {
 const _: () = assert!(size_of::<RawXattrSet>() == 16);
 
 /// Where the attributes are; the positions of the set table's blocks follow.
-#[derive(IntoBytes, Immutable, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawXattrTable {
     pub(crate) xattrs: U64,

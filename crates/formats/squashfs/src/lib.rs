@@ -49,6 +49,7 @@
 //! # }
 //! ```
 
+mod check;
 mod codec;
 mod error;
 mod format;
@@ -57,12 +58,21 @@ mod options;
 mod output;
 mod pipeline;
 mod plan;
+mod read;
+mod read_error;
 mod summary;
 mod tables;
 mod write;
 
+pub use check::{CheckOptions, CheckReport, Finding, Severity, check};
 pub use error::WriteError;
 pub use limit::limit_bytes;
 pub use options::{Compression, Options, Unreadable, XzFilter};
+pub use read::{
+    Compressor, CompressorOptions, Content, DirectoryPlace, Entries, Entry, Existing,
+    ExtractOptions, ExtractSummary, FilePlace, Flags, Image, Inode, InodeKind, Owners, Piece,
+    Superblock, Unrestored, UnrestoredPart,
+};
+pub use read_error::ReadError;
 pub use summary::{Counts, LostXattr, Summary};
 pub use write::write;

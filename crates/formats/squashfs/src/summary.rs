@@ -57,6 +57,20 @@ pub struct Counts {
     pub hard_links: u64,
 }
 
+impl Counts {
+    /// How many files of all kinds.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.directories
+            + self.files
+            + self.symlinks
+            + self.block_devices
+            + self.character_devices
+            + self.fifos
+            + self.sockets
+    }
+}
+
 /// An extended attribute that SquashFS has no place for: it knows only the prefixes `user.`,
 /// `trusted.` and `security.`.
 #[derive(Clone, Debug, PartialEq, Eq)]

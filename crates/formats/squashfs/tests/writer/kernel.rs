@@ -1,31 +1,23 @@
 //! Everything that a root can hold, written and then read by the kernel. `unsquashfs` alone would
 //! be no oracle: it accepts what kernels reject.
 
+use crate::support::everything::{edges, make_everything};
 use crate::support::image::{
     METADATA, Mounted, Nothing, add, assert_holds, assert_same, has_tool, image, is_root, new_tree,
     noise, options, text,
 };
+use crate::support::random::{grow, specs};
 use livestick_squashfs::{Compression, Options, XzFilter};
-use livestick_tree::{Device, Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof};
+use livestick_tree::{Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
+use proptest::prelude::ProptestConfig;
 use proptest::proptest;
-use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 fn no_contents(_: NodeId) -> Vec<u8> {
     unreachable!("everything is in the tree")
-}
-
-/// Sizes around the edges of a block.
-fn edges(block: usize) -> Vec<usize> {
-    let mut edges = vec![0, 1, 100, 4095, 4096, 4097];
-    for blocks in [1, 2, 3] {
-        edges.extend([blocks * block - 1, blocks * block, blocks * block + 1]);
-    }
-    edges
 }
 
 fn all_options() -> Vec<Options> {
@@ -138,63 +130,6 @@ fn an_empty_root() {
     let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
     assert_eq!((summary.length_bytes, summary.fragments), (4096, 0));
     assert_holds(&image, &tree, &no_contents);
-}
-
-/// A directory with every kind of file that a filesystem has.
-fn make_everything(root: &Path) {
-    let block = 128 << 10;
-    let path = |name: &str| root.join(name);
-    fs::create_dir_all(path("etc/deep/er")).unwrap();
-    fs::create_dir(path("empty")).unwrap();
-    for (seed, size) in edges(block).into_iter().enumerate() {
-        fs::write(path(&format!("etc/{size}.conf")), text(seed as u64, size)).unwrap();
-        fs::write(
-            path(&format!("etc/deep/{size}.bin")),
-            noise(seed as u64, size),
-        )
-        .unwrap();
-    }
-    fs::write(path("etc/deep/er/same"), text(8, 2 * block)).unwrap();
-    let sparse = File::create(path("sparse")).unwrap();
-    sparse.set_len(9 << 20).unwrap();
-    sparse.write_all_at(b"data", 5 << 20).unwrap();
-    fs::hard_link(path("sparse"), path("etc/link")).unwrap();
-    symlink("etc/deep", path("symlink")).unwrap();
-    symlink("x".repeat(4095), path("long")).unwrap();
-    fs::set_permissions(path("etc/100.conf"), PermissionsExt::from_mode(0o6755)).unwrap();
-    let mode = Mode::from_raw_mode(0o640);
-    for (name, kind, device) in [
-        ("pipe", FileType::Fifo, 0),
-        ("socket", FileType::Socket, 0),
-        ("disk", FileType::BlockDevice, makedev(8, 1)),
-        ("odd", FileType::CharacterDevice, makedev(4095, 1_048_575)),
-    ] {
-        mknodat(CWD, path(name), kind, mode, device).unwrap();
-    }
-    fs::hard_link(path("pipe"), path("pipe2")).unwrap();
-    for (name, attribute, value) in [
-        ("etc/100.conf", "user.note", vec![b'v'; 300]),
-        ("etc/1.conf", "user.note", vec![b'v'; 300]),
-        ("etc/1.conf", "user.more", vec![b'w'; 5]),
-        ("etc", "user.directory", Vec::new()),
-        ("disk", "trusted.disk", b"value".to_vec()),
-        ("symlink", "trusted.link", b"value".to_vec()),
-        ("pipe", "trusted.pipe", b"value".to_vec()),
-    ] {
-        rustix::fs::lsetxattr(path(name), attribute, &value, XattrFlags::empty()).unwrap();
-    }
-    // `cap_net_raw=ep`, version 2.
-    let capability = [
-        1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
-    let name = "security.capability";
-    setxattr(
-        path("etc/deep/100.bin"),
-        name,
-        &capability,
-        XattrFlags::empty(),
-    )
-    .unwrap();
 }
 
 #[test]
@@ -461,114 +396,6 @@ fn thousands_of_attribute_sets() {
     }
     let (image, _) = image(&tree, &Nothing, &options()).unwrap();
     assert_holds(&image, &tree, &no_contents);
-}
-
-/// One file of a random tree.
-#[derive(Clone, Debug)]
-struct Spec {
-    parent: usize,
-    name: Vec<u8>,
-    metadata: Metadata,
-    kind: Kind,
-    xattrs: Vec<Xattr>,
-    /// A second name, in another directory.
-    link: Option<(usize, Vec<u8>)>,
-}
-
-fn names() -> impl Strategy<Value = Vec<u8>> {
-    let byte = (1..=255_u8).prop_filter("no name has it", |byte| *byte != b'/');
-    proptest::collection::vec(byte, 1..40)
-}
-
-fn contents() -> impl Strategy<Value = Vec<u8>> {
-    let length = prop_oneof![
-        0..200_usize,
-        4090..4100_usize,
-        8190..8194_usize,
-        0..60_000_usize
-    ];
-    (0..6_u64, length, 0..3_u8).prop_map(|(seed, length, how)| match how {
-        0 => noise(seed, length),
-        1 => text(seed, length),
-        _ => [vec![0; length], noise(seed, 3), vec![0; length]].concat(),
-    })
-}
-
-fn kinds() -> impl Strategy<Value = Kind> {
-    let device = |(major, minor)| Device { major, minor };
-    prop_oneof![
-        3 => Just(Kind::empty_directory()),
-        8 => contents().prop_map(Kind::inline_file),
-        1 => names().prop_map(|target| Kind::Symlink(target.into())),
-        1 => (0..4096_u32, 0..1_048_576_u32).prop_map(device).prop_map(Kind::BlockDevice),
-        1 => (0..4096_u32, 0..1_048_576_u32).prop_map(device).prop_map(Kind::CharacterDevice),
-        1 => Just(Kind::Fifo),
-        1 => Just(Kind::Socket),
-    ]
-}
-
-fn xattrs() -> impl Strategy<Value = Vec<Xattr>> {
-    let prefix = prop_oneof![Just("user."), Just("trusted."), Just("security.")];
-    let xattr =
-        (prefix, "[a-z]{1,9}", 0..4_u64, 0..400_usize).prop_map(|(prefix, name, seed, length)| {
-            Xattr {
-                name: format!("{prefix}{name}").into_bytes().into(),
-                value: noise(seed, length).into(),
-            }
-        });
-    let some = proptest::collection::vec(xattr, 1..4).prop_map(|mut xattrs| {
-        xattrs.sort_unstable();
-        xattrs.dedup_by(|left, right| left.name == right.name);
-        xattrs
-    });
-    prop_oneof![4 => Just(Vec::new()), 1 => some]
-}
-
-fn specs() -> impl Strategy<Value = Spec> {
-    let metadata = (0..4096_u16, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
-        |(permissions, uid, gid, seconds)| Metadata {
-            permissions,
-            // -1 is no owner.
-            uid: uid.min(u32::MAX - 1),
-            gid: gid.min(u32::MAX - 1),
-            modified_seconds: i64::from(seconds),
-        },
-    );
-    let link = proptest::option::weighted(0.2, (any::<usize>(), names()));
-    (any::<usize>(), names(), metadata, kinds(), xattrs(), link).prop_map(
-        |(parent, name, metadata, kind, xattrs, link)| Spec {
-            parent,
-            name,
-            metadata,
-            kind,
-            xattrs,
-            link,
-        },
-    )
-}
-
-/// Names that are there already are left out.
-fn grow(specs: Vec<Spec>) -> Tree {
-    let mut tree = new_tree();
-    let mut directories = vec![Tree::ROOT];
-    for spec in specs {
-        let parent = directories[spec.parent % directories.len()];
-        let is_directory = matches!(spec.kind, Kind::Directory(_));
-        // The kernel hands out `user.` attributes of files and directories only (`xattr(7)`).
-        let has_user = is_directory || matches!(spec.kind, Kind::File { .. });
-        let mut xattrs = spec.xattrs;
-        xattrs.retain(|xattr| has_user || !xattr.name.starts_with(b"user."));
-        let xattrs = xattrs.into();
-        let Ok(id) = tree.add(parent, &spec.name, spec.metadata, spec.kind, xattrs) else {
-            continue;
-        };
-        if is_directory {
-            directories.push(id);
-        } else if let Some((other, name)) = spec.link {
-            let _ = tree.link(directories[other % directories.len()], &name, id);
-        }
-    }
-    tree
 }
 
 proptest! {

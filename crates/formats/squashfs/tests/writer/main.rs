@@ -4,4 +4,5 @@
 
 mod faults;
 mod kernel;
+#[path = "../support/mod.rs"]
 mod support;

@@ -54,7 +54,8 @@ impl Build {
     pub fn new(args: args::Build) -> Result<Self, Failure> {
         let usage = |error: anyhow::Error| Failure::new(Exit::Usage, error);
         Ok(Self {
-            compression: compression::parse(&args.compression, compression::FOR_STICKS).map_err(usage)?,
+            compression: compression::parse(&args.compression, compression::FOR_STICKS)
+                .map_err(usage)?,
             exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
             label: Label::from_str(&args.label)
                 .with_context(|| format!("--label `{}` cannot be used", args.label))

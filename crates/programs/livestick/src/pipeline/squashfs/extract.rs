@@ -45,8 +45,9 @@ fn not_extracted(error: ReadError, display: &Display) -> Failure {
         return Failure::message(Exit::Interrupted, message);
     }
     match error {
-        ReadError::TargetNotEmpty => Failure::new(Exit::Refused, error)
-            .hint("choose another directory with --directory, or replace what is there with --force"),
+        ReadError::TargetNotEmpty => Failure::new(Exit::Refused, error).hint(
+            "choose another directory with --directory, or replace what is there with --force",
+        ),
         error => Failure::new(Exit::Failed, error),
     }
 }
@@ -55,12 +56,17 @@ fn not_extracted(error: ReadError, display: &Display) -> Failure {
 fn warnings(summary: &ExtractSummary) -> Vec<String> {
     let mut parts: BTreeMap<&str, (u64, &Unrestored)> = BTreeMap::new();
     for unrestored in &summary.unrestored {
-        let entry = parts.entry(name(&unrestored.part)).or_insert((0, unrestored));
+        let entry = parts
+            .entry(name(&unrestored.part))
+            .or_insert((0, unrestored));
         entry.0 += 1;
     }
     let line = |(part, (count, first)): (&str, (u64, &Unrestored))| {
         let path = first.path.escape_ascii();
-        format!("{part} could not be restored of {count} files, first {path}: {}", first.source)
+        format!(
+            "{part} could not be restored of {count} files, first {path}: {}",
+            first.source
+        )
     };
     let mut warnings: Vec<_> = parts.into_iter().map(line).collect();
     let kept = summary.unrestored.len() as u64;

@@ -126,12 +126,14 @@ impl Listing<'_> {
         self.count += 1;
         match self.style {
             ListStyle::Paths => {
-                self.output.write_all(if path.is_empty() { b"." } else { path })?;
+                self.output
+                    .write_all(if path.is_empty() { b"." } else { path })?;
                 self.output.write_all(b"\n")?;
             }
             ListStyle::Long => {
                 write!(self.output, "{} ", Columns(inode))?;
-                self.output.write_all(if path.is_empty() { b"." } else { path })?;
+                self.output
+                    .write_all(if path.is_empty() { b"." } else { path })?;
                 if let InodeKind::Symlink(target) = &inode.kind {
                     self.output.write_all(b" -> ")?;
                     self.output.write_all(target)?;
@@ -208,7 +210,12 @@ impl fmt::Display for Permissions {
                 (false, true) => special.to_ascii_uppercase(),
                 (execute, false) => letter(execute, 'x'),
             };
-            write!(formatter, "{}{}{execute}", letter(read, 'r'), letter(write, 'w'))?;
+            write!(
+                formatter,
+                "{}{}{execute}",
+                letter(read, 'r'),
+                letter(write, 'w')
+            )?;
         }
         Ok(())
     }

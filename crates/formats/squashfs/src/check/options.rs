@@ -1,0 +1,61 @@
+//! The compressor's options, as the kernel's decompressors look at them.
+
+use super::{CheckReport, Severity};
+use crate::read::superblock::{Compressor, CompressorOptions, Superblock};
+use livestick_blockio::ReadAt;
+
+/// The smallest dictionary that xz has.
+const XZ_DICTIONARY_LEAST_BYTES: u32 = 8 << 10;
+
+pub(super) fn check(source: &impl ReadAt, superblock: &Superblock, report: &mut CheckReport) {
+    let place = ("compressor options", 96);
+    // `xz_wrapper.c` and `lz4_wrapper.c` look at them, the others do not.
+    let strict = matches!(superblock.compressor, Compressor::Xz | Compressor::Lz4);
+    let severity = if strict {
+        Severity::Mount
+    } else {
+        Severity::Odd
+    };
+    match CompressorOptions::read(source, superblock) {
+        Err(error) => report.error(severity, None, &error),
+        Ok((None, _)) if superblock.compressor == Compressor::Lz4 => {
+            report.note(severity, place, "lz4 must have options, and there are none");
+        }
+        Ok((Some(CompressorOptions::Lz4 { version, .. }), _)) if version != 1 => {
+            report.note(
+                severity,
+                place,
+                format!("there is no version {version} of lz4"),
+            );
+        }
+        Ok((
+            Some(CompressorOptions::Xz {
+                dictionary_bytes, ..
+            }),
+            _,
+        )) if !is_dictionary(dictionary_bytes) => {
+            let problem = format!("xz cannot have a dictionary of {dictionary_bytes} bytes");
+            report.note(severity, place, problem);
+        }
+        Ok(_) => {}
+    }
+}
+
+/// A power of two, or one and a half of it.
+fn is_dictionary(bytes: u32) -> bool {
+    let rest = bytes & bytes.saturating_sub(1);
+    bytes >= XZ_DICTIONARY_LEAST_BYTES && (rest == 0 || (bytes - rest) * 2 == rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dictionaries() {
+        let kib = |kib: u32| is_dictionary(kib << 10);
+        assert!(kib(8) && kib(12) && kib(128) && kib(96) && kib(1024));
+        assert!(!kib(0) && !kib(4) && !kib(40) && !kib(112) && !is_dictionary(8193));
+        assert!(!is_dictionary(u32::MAX));
+    }
+}

@@ -1,0 +1,656 @@
+//! Damaged images: whatever they hold, there is an answer and no panic; and what the checker says of
+//! each kind of damage.
+
+use crate::support::image::{METADATA, Nothing, add, image, new_tree, noise, options, text};
+use crate::support::plain::{Plain, plain};
+use livestick_blockio::{NoProgress, ReadAt};
+use livestick_squashfs::{
+    CheckOptions, CheckReport, Compression, ExtractOptions, Image, Inode, InodeKind, Options,
+    Severity, check,
+};
+use livestick_tree::{Device, Kind, Tree, Xattr};
+use std::io;
+use std::num::NonZeroUsize;
+
+/// Blocks of 4 KiB make small files long enough for blocks and fragments.
+const BLOCK: usize = 4096;
+
+/// An image with a bit of everything, each table one block long.
+fn sample() -> Plain {
+    let mut tree = new_tree();
+    let etc = add(&mut tree, Tree::ROOT, "etc", Kind::empty_directory());
+    add(
+        &mut tree,
+        etc,
+        "tail",
+        Kind::inline_file(text(1, BLOCK + 100)),
+    );
+    add(
+        &mut tree,
+        etc,
+        "whole",
+        Kind::inline_file(text(2, 2 * BLOCK)),
+    );
+    add(&mut tree, etc, "noise", Kind::inline_file(noise(3, BLOCK)));
+    let holes = [vec![0; BLOCK], text(4, BLOCK)].concat();
+    add(&mut tree, etc, "zholes", Kind::inline_file(holes));
+    add(
+        &mut tree,
+        Tree::ROOT,
+        "link",
+        Kind::Symlink(b"etc/tail".as_slice().into()),
+    );
+    let device = Device { major: 8, minor: 1 };
+    add(&mut tree, Tree::ROOT, "disk", Kind::BlockDevice(device));
+    let pipe = add(&mut tree, Tree::ROOT, "pipe", Kind::Fifo);
+    tree.link(etc, b"pipe2", pipe).unwrap();
+    add(&mut tree, Tree::ROOT, "empty", Kind::empty_directory());
+    let xattr = |name: &str, value: &[u8]| Xattr {
+        name: name.as_bytes().into(),
+        value: value.into(),
+    };
+    for name in ["xattrs1", "xattrs2"] {
+        let xattrs = vec![
+            xattr("user.long", b"a value that is stored once"),
+            xattr("user.name", name.as_bytes()),
+        ];
+        let kind = Kind::inline_file(name.as_bytes());
+        tree.add(Tree::ROOT, name.as_bytes(), METADATA, kind, xattrs.into())
+            .unwrap();
+    }
+    let options = Options {
+        compression: Compression::Gzip { level: 6 },
+        block_size_bytes: 4096,
+        ..options()
+    };
+    plain(&image(&tree, &Nothing, &options).unwrap().0)
+}
+
+fn checked(bytes: &[u8]) -> CheckReport {
+    let options = CheckOptions {
+        jobs: NonZeroUsize::MIN,
+        quick: false,
+    };
+    check(&bytes, &options, &NoProgress).unwrap()
+}
+
+/// Reads all there is, for as long as it is no more than an honest image of that size would hold.
+fn read_all(bytes: &[u8]) -> Option<()> {
+    let image = Image::open(bytes).ok()?;
+    let mut waiting = vec![image.root().ok()?];
+    let mut left = 500;
+    while let Some(inode) = waiting.pop() {
+        let _ = image.xattrs(&inode);
+        if let InodeKind::File(_) = inode.kind {
+            read_some(&image, &inode);
+        }
+        let Ok(entries) = image.entries(&inode) else {
+            continue;
+        };
+        for entry in entries {
+            let Ok(entry) = entry else { break };
+            left -= 1;
+            if left == 0 {
+                return None;
+            }
+            waiting.push(entry.inode);
+        }
+    }
+    let _ = image.lookup(b"etc/tail");
+    let _ = image.lookup(b"xattrs2/no");
+    Some(())
+}
+
+fn read_some<R: ReadAt>(image: &Image<R>, inode: &Inode) {
+    let mut content = image.content(inode).unwrap();
+    for _ in 0..20 {
+        if !matches!(content.next_piece(), Ok(Some(_))) {
+            break;
+        }
+    }
+    let mut buffer = [0; 5000];
+    for offset in [0, 4000, 1 << 20, 1 << 40] {
+        let _ = image.read_at(inode, &mut buffer, offset);
+    }
+}
+
+#[test]
+fn the_sample_is_good() {
+    let sample = sample();
+    assert_eq!(checked(&sample.bytes).findings, []);
+    assert_eq!(read_all(&sample.bytes), Some(()));
+}
+
+/// Every bit of the metadata, and every byte at its extremes.
+#[test]
+fn no_change_of_the_metadata_makes_it_panic() {
+    let sample = sample();
+    let used = sample.bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut found = 0;
+    let metadata = (0..106).chain(sample.inodes - 2..used);
+    for at in metadata {
+        let byte = sample.bytes[at];
+        let flipped = (0..8).map(|bit| byte ^ 1 << bit);
+        for changed in flipped.chain([0, 0x7F, 0x80, 0xFF]) {
+            let mut bytes = sample.bytes.clone();
+            bytes[at] = changed;
+            let report = checked(&bytes);
+            found += usize::from(report.worst.is_some());
+            read_all(&bytes);
+        }
+    }
+    assert!(found > 3000, "only {found} changes were found");
+}
+
+#[test]
+fn fields_of_the_superblock_at_their_extremes() {
+    let sample = sample();
+    let mut bytes = sample.bytes.clone();
+    for at in 0..96 {
+        for width in [2, 4, 8] {
+            let end = (at + width).min(96);
+            for value in [0, 1, 96, 0x7FFF_FFFF, u64::MAX - 1, u64::MAX, 1 << 63] {
+                bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+                checked(&bytes);
+                read_all(&bytes);
+                bytes[at..end].copy_from_slice(&sample.bytes[at..end]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_image_that_is_cut_off_anywhere() {
+    let sample = sample();
+    for length in (0..sample.bytes.len()).step_by(7) {
+        let report = checked(&sample.bytes[..length]);
+        let used = u64::from_le_bytes(sample.bytes[40..48].try_into().unwrap());
+        let worst = if length as u64 >= used {
+            Severity::Odd
+        } else {
+            Severity::Mount
+        };
+        assert_eq!(report.worst, Some(worst), "{length}");
+        read_all(&sample.bytes[..length]);
+    }
+}
+
+/// Changes of one field, and what the checker must say.
+struct Damage {
+    name: &'static str,
+    severity: Severity,
+    says: &'static str,
+    at: usize,
+    bytes: Vec<u8>,
+}
+
+/// Where an inode of the sample is: it is found by the name that a directory gives it.
+fn inode(sample: &Plain, name: &str) -> usize {
+    let (_, entry) = entry(sample, name);
+    let offset = u16::from_le_bytes(sample.bytes[entry..entry + 2].try_into().unwrap());
+    sample.inodes + usize::from(offset)
+}
+
+/// Where the name and the entry of a file are.
+fn entry(sample: &Plain, name: &str) -> (usize, usize) {
+    let listing = &sample.bytes[sample.directories..];
+    let mut places = listing.windows(name.len());
+    let place = places.position(|window| window == name.as_bytes()).unwrap();
+    (sample.directories + place, sample.directories + place - 8)
+}
+
+fn superblock_damages() -> Vec<Damage> {
+    let mount = |name, says, at, bytes: &[u8]| Damage {
+        name,
+        severity: Severity::Mount,
+        says,
+        at,
+        bytes: bytes.to_vec(),
+    };
+    vec![
+        mount("magic", "no SquashFS image", 0, b"hsqt"),
+        mount("version", "SquashFS 3.0", 28, &[3]),
+        mount("block log", "not what block_log says", 22, &[13]),
+        mount("no block log", "no logarithm", 22, &[40]),
+        mount("compressor", "the compressor 9", 20, &[9]),
+        mount("lzo", "compressed with lzo", 20, &[3]),
+        mount("lz4 without its options", "no version 6 of lz4", 20, &[5]),
+        mount("root", "which is no place in a table", 33, &[0x20]),
+        mount("no ids", "id table at byte", 26, &[0, 0]),
+        mount("more ids", "runs into the next table", 26, &[0xFF, 0xFF]),
+        mount("bytes used", "ends before the image does", 42, &[1]),
+        mount(
+            "inode table",
+            "between superblock and directory table",
+            64,
+            &[0xFF, 0xFF],
+        ),
+    ]
+}
+
+fn table_damages(sample: &Plain) -> Vec<Damage> {
+    let damage = |name, severity, says, at, bytes: &[u8]| Damage {
+        name,
+        severity,
+        says,
+        at,
+        bytes: bytes.to_vec(),
+    };
+    let id_list = u64::from_le_bytes(sample.bytes[48..56].try_into().unwrap());
+    let id_list = usize::try_from(id_list).unwrap();
+    vec![
+        damage(
+            "id list",
+            Severity::Mount,
+            "behind the list",
+            id_list,
+            &[0xFF; 8],
+        ),
+        damage(
+            "export row",
+            Severity::Odd,
+            "the place of inode 2 is wrong",
+            sample.export + 8,
+            &[1],
+        ),
+        damage(
+            "fragment size",
+            Severity::Access,
+            "bits that have no meaning",
+            sample.fragments + 11,
+            &[0x40],
+        ),
+        damage(
+            "fragment place",
+            Severity::Access,
+            "outside of the image",
+            sample.fragments + 6,
+            &[1],
+        ),
+        damage(
+            "inode block",
+            Severity::Mount,
+            "runs out of the table",
+            sample.inodes - 1,
+            &[0xFF],
+        ),
+        damage(
+            "flags",
+            Severity::Odd,
+            "the flags 0x8000 have no meaning",
+            25,
+            &[0x84],
+        ),
+        damage(
+            "inode count",
+            Severity::Odd,
+            "it counts",
+            4,
+            &[sample.bytes[4] + 1],
+        ),
+        damage(
+            "attribute prefix",
+            Severity::Access,
+            "prefix of an attribute",
+            sample.xattrs,
+            &[9],
+        ),
+        damage(
+            "attribute set",
+            Severity::Access,
+            "behind the end of",
+            sample.xattr_sets + 1,
+            &[0x10],
+        ),
+        damage(
+            "attribute count",
+            Severity::Access,
+            "attribute",
+            sample.xattr_sets + 8,
+            &[200],
+        ),
+        damage(
+            "padding",
+            Severity::Odd,
+            "the padding is not zeros",
+            sample.bytes.len() - 1,
+            &[1],
+        ),
+    ]
+}
+
+fn inode_damages(sample: &Plain) -> Vec<Damage> {
+    let damage = |name, severity, says, at, bytes: &[u8]| Damage {
+        name,
+        severity,
+        says,
+        at,
+        bytes: bytes.to_vec(),
+    };
+    let at = |name: &str, field: usize| inode(sample, name) + field;
+    let number = |name: &str| {
+        let place = at(name, 12);
+        sample.bytes[place..place + 4].to_vec()
+    };
+    use Severity::{Access, Odd};
+    vec![
+        damage(
+            "inode number 0",
+            Access,
+            "the number 0",
+            at("disk", 12),
+            &[0; 4],
+        ),
+        damage(
+            "inode number twice",
+            Access,
+            "the same inode number",
+            at("disk", 12),
+            &number("link"),
+        ),
+        damage(
+            "uid",
+            Access,
+            "an id that there is not",
+            at("disk", 4),
+            &[7],
+        ),
+        damage(
+            "type",
+            Access,
+            "a type that there is not",
+            at("disk", 0),
+            &[15],
+        ),
+        damage("kind", Odd, "not that of the inode", at("disk", 0), &[5]),
+        damage(
+            "links",
+            Odd,
+            "it says that it has 3 names, and has 2",
+            at("pipe", 16),
+            &[3],
+        ),
+        damage(
+            "directory links",
+            Odd,
+            "it says that it has 9 links",
+            at("empty", 20),
+            &[9],
+        ),
+        damage("parent", Odd, "as its parent", at("empty", 28), &[9]),
+        damage(
+            "fragment of a whole file",
+            Access,
+            "multiple of the block size",
+            at("whole", 20),
+            &[0, 0, 0, 0],
+        ),
+        damage(
+            "no such fragment",
+            Access,
+            "that there is not",
+            at("tail", 20),
+            &[99],
+        ),
+        damage(
+            "offset in the fragment",
+            Access,
+            "outside of its fragment",
+            at("tail", 24),
+            &[0xF0, 0x0F],
+        ),
+        damage(
+            "fragment too short",
+            Access,
+            "and a file in it ends after",
+            at("tail", 24),
+            &[0, 0x0F],
+        ),
+        damage(
+            "block size bits",
+            Access,
+            "bits that have no meaning",
+            at("whole", 35),
+            &[2],
+        ),
+        damage(
+            "block too long",
+            Access,
+            "takes more than a block",
+            at("whole", 33),
+            &[0x20],
+        ),
+        damage(
+            "start",
+            Access,
+            "outside of the image",
+            at("whole", 18),
+            &[0xFF],
+        ),
+        damage(
+            "data",
+            Access,
+            "cannot be decompressed",
+            at("whole", 16),
+            &[100],
+        ),
+        damage(
+            "negative length",
+            Access,
+            "negative length",
+            at("zholes", 31),
+            &[0x80],
+        ),
+        damage(
+            "sparse",
+            Odd,
+            "more holes than it has",
+            at("zholes", 33),
+            &[0x18],
+        ),
+        damage(
+            "long target",
+            Access,
+            "longer than 64 KiB",
+            at("link", 22),
+            &[1],
+        ),
+        damage(
+            "attribute set",
+            Access,
+            "a set of attributes",
+            at("xattrs1", 52),
+            &[77],
+        ),
+    ]
+}
+
+fn directory_damages(sample: &Plain) -> Vec<Damage> {
+    let damage = |name, severity, says, at, bytes: &[u8]| Damage {
+        name,
+        severity,
+        says,
+        at,
+        bytes: bytes.to_vec(),
+    };
+    let name = |name: &str| entry(sample, name).0;
+    let field = |name: &str, field: usize| entry(sample, name).1 + field;
+    let offset_of = |name: &str| {
+        let place = entry(sample, name).1;
+        sample.bytes[place..place + 2].to_vec()
+    };
+    // The root's inode is the last one.
+    let root = u16::from_le_bytes(sample.bytes[32..34].try_into().unwrap());
+    use Severity::{Access, Odd};
+    vec![
+        damage(
+            "unsorted",
+            Access,
+            "the kernel misses some",
+            name("noise"),
+            b"z",
+        ),
+        damage(
+            "unsorted behind",
+            Odd,
+            "the names are not sorted",
+            name("xattrs2") + 6,
+            b"0",
+        ),
+        damage(
+            "twice",
+            Odd,
+            "the name is there twice",
+            name("xattrs2") + 6,
+            b"1",
+        ),
+        damage("slash", Odd, "no name for a file", name("tail") + 1, b"/"),
+        damage(
+            "number",
+            Access,
+            "not that of the inode",
+            field("disk", 2),
+            &[0x77],
+        ),
+        damage("kind", Odd, "not that of the inode", field("disk", 4), &[6]),
+        damage(
+            "long name",
+            Access,
+            "longer than 256",
+            field("disk", 7),
+            &[9],
+        ),
+        damage(
+            "name past the end",
+            Access,
+            "a listing ends inside",
+            field("xattrs2", 6),
+            &[99],
+        ),
+        damage("inode", Access, "behind the end", field("disk", 1), &[0x1F]),
+        damage(
+            "second name",
+            Access,
+            "has a second name",
+            field("empty", 0),
+            &offset_of("etc"),
+        ),
+        damage(
+            "loop",
+            Access,
+            "may be in itself",
+            field("empty", 0),
+            &root.to_le_bytes(),
+        ),
+        damage(
+            "header count",
+            Access,
+            "more than 256",
+            sample.directories + 1,
+            &[9],
+        ),
+    ]
+}
+
+#[test]
+fn the_checker_says_what_is_wrong() {
+    let sample = sample();
+    let all = [
+        superblock_damages(),
+        table_damages(&sample),
+        inode_damages(&sample),
+        directory_damages(&sample),
+    ];
+    let mut missed = Vec::new();
+    for damage in all.into_iter().flatten() {
+        let mut bytes = sample.bytes.clone();
+        bytes[damage.at..damage.at + damage.bytes.len()].copy_from_slice(&damage.bytes);
+        let report = checked(&bytes);
+        let named = report.findings.iter().any(|finding| {
+            finding.severity == damage.severity && finding.to_string().contains(damage.says)
+        });
+        if !named {
+            let texts: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+            missed.push(format!("{}: {texts:#?}", damage.name));
+        }
+        read_all(&bytes);
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn a_target_that_kernels_refuse() {
+    let mut tree = new_tree();
+    add(
+        &mut tree,
+        Tree::ROOT,
+        "link",
+        Kind::Symlink(b"to".as_slice().into()),
+    );
+    for n in 0..300 {
+        add(&mut tree, Tree::ROOT, &format!("pipe{n}"), Kind::Fifo);
+    }
+    let options = Options {
+        compression: Compression::Gzip { level: 6 },
+        ..options()
+    };
+    let mut sample = plain(&image(&tree, &Nothing, &options).unwrap().0);
+    let length = inode(&sample, "link") + 20;
+    sample.bytes[length..length + 2].copy_from_slice(&5000_u16.to_le_bytes());
+    let report = checked(&sample.bytes);
+    let says = |text: &str| {
+        let texts = report.findings.iter().map(ToString::to_string);
+        texts.into_iter().any(|found| found.contains(text))
+    };
+    assert!(says("longer than a page"), "{:?}", report.findings);
+}
+
+#[test]
+fn a_loop_is_not_extracted() {
+    let sample = sample();
+    let mut bytes = sample.bytes.clone();
+    let root = bytes[32..34].to_vec();
+    let place = entry(&sample, "empty").1;
+    bytes[place..place + 2].copy_from_slice(&root);
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("target");
+    let refused =
+        Image::open(&bytes[..])
+            .unwrap()
+            .extract(&target, &ExtractOptions::default(), &NoProgress);
+    let Err(livestick_squashfs::ReadError::Loop(path)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(path, b"empty");
+}
+
+/// A medium with a bad sector.
+struct Bad<'a> {
+    bytes: &'a [u8],
+    at: u64,
+}
+
+impl ReadAt for Bad<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if (offset..offset + buffer.len() as u64).contains(&self.at) {
+            return Err(io::Error::other("bad sector"));
+        }
+        self.bytes.read_at(buffer, offset)
+    }
+}
+
+#[test]
+fn a_bad_sector_is_a_finding() {
+    let sample = sample();
+    let medium = Bad {
+        bytes: &sample.bytes,
+        at: 110,
+    };
+    let report = check(&medium, &CheckOptions::default(), &NoProgress).unwrap();
+    assert_eq!(report.worst, Some(Severity::Access));
+    let text = report.findings[0].to_string();
+    assert!(
+        text.contains("bad sector") && text.contains("`/etc/"),
+        "{text}"
+    );
+}
