@@ -5,6 +5,7 @@ mod build;
 mod machine;
 mod measure;
 mod page;
+mod warm;
 
 use crate::process::run;
 use crate::workspace::Workspace;
@@ -47,10 +48,10 @@ fn publish(workspace: &Workspace, options: &Options, title: &str, result: &str) 
     Ok(())
 }
 
-/// Both sides need root: the one to mount and to copy with owners, the other to read all.
+/// All sides need root: to read a whole root, and to mount and copy with owners.
 fn require_root() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
-        bail!("the job done by hand needs root, so run this as root");
+        bail!("reading a whole root and mounting images needs root, so run this as root");
     }
     Ok(())
 }
