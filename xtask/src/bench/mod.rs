@@ -1,10 +1,12 @@
-//! livestick against the same job done by hand, in the same run, interleaved.
+//! livestick against the same job done by hand, and its SquashFS engine against its peers: in the
+//! same run, interleaved.
 
 mod boot;
 mod build;
 mod machine;
 mod measure;
 mod page;
+mod squashfs;
 mod warm;
 
 use crate::process::run;
@@ -16,6 +18,7 @@ use std::process::Command;
 
 pub use boot::boot;
 pub use build::build;
+pub use squashfs::{Data, squashfs};
 
 /// How a benchmark is run.
 pub struct Options {
