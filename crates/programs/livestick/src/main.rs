@@ -12,9 +12,12 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = args::Arguments::parse_from(args::translate(std::env::args_os()));
     let result = match arguments.command {
         args::Command::Build(build) => commands::build::run(*build),
+        args::Command::Squashfs(args::Squashfs::Create(create)) => {
+            commands::squashfs::create(*create)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,9 +2,12 @@
 
 use crate::failure::Failure;
 use crate::pipeline::Built;
+use crate::pipeline::squashfs::Created;
+use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
 use bytesize::ByteSize;
+use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -24,15 +27,67 @@ pub fn print_built(built: &Built, style: OutputStyle) -> Result<(), Failure> {
         }
         eprint!("{}", text(built, style.volume));
     }
+    print_json(built, style)
+}
+
+/// Prints what image was made.
+pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        for warning in &created.warnings {
+            eprintln!("warning: {warning}");
+        }
+        eprint!("{}", created_text(created));
+    }
+    print_json(created, style)
+}
+
+fn print_json(document: &impl Serialize, style: OutputStyle) -> Result<(), Failure> {
     if style.json {
         let mut document =
-            serde_json::to_vec_pretty(built).context("cannot make the JSON report")?;
+            serde_json::to_vec_pretty(document).context("cannot make the JSON report")?;
         document.push(b'\n');
         std::io::stdout()
             .write_all(&document)
             .context("cannot write the JSON report")?;
     }
     Ok(())
+}
+
+fn created_text(created: &Created) -> String {
+    let path = created.path.as_ref();
+    let name = path.map_or("standard output".to_owned(), |path| {
+        path.display().to_string()
+    });
+    let part = match created.content_bytes {
+        0 => String::new(),
+        bytes => format!(", {} % of {}", created.bytes * 100 / bytes, size(bytes)),
+    };
+    let mut lines = vec![
+        format!(
+            "made {name}, {} ({}): {} files{part}",
+            size(created.bytes),
+            created.compression,
+            created.counts.total()
+        ),
+        format!(
+            "  duplicates {} in {} files",
+            size(created.duplicate_bytes),
+            created.duplicate_files
+        ),
+        format!("  holes      {}", size(created.sparse_bytes)),
+        format!("  fragments  {}", created.fragments),
+    ];
+    lines.push(times(&created.stages));
+    lines.join("\n") + "\n"
+}
+
+fn times(stages: &[StageTime]) -> String {
+    let total: f64 = stages.iter().map(|stage| stage.seconds).sum();
+    let stages: Vec<_> = stages
+        .iter()
+        .map(|stage| format!("{} {:.1}", stage.name, stage.seconds))
+        .collect();
+    format!("  time       {total:.1} s: {}", stages.join(", "))
 }
 
 fn text(built: &Built, volume: Volume) -> String {
@@ -66,12 +121,7 @@ fn text(built: &Built, volume: Volume) -> String {
             "  kernel     the newest of several; also there: {others}"
         ));
     }
-    let total: f64 = built.stages.iter().map(|stage| stage.seconds).sum();
-    let stages = built.stages.iter();
-    let stages: Vec<_> = stages
-        .map(|stage| format!("{} {:.1}", stage.name, stage.seconds))
-        .collect();
-    lines.push(format!("  time       {total:.1} s: {}", stages.join(", ")));
+    lines.push(times(&built.stages));
     if volume == Volume::Verbose {
         lines.extend(differences(built));
     }

@@ -20,7 +20,8 @@ const ENTRIES_BYTES: usize = 64 * 1024;
 /// A scan under way.
 pub(crate) struct Scan<'a> {
     files: &'a RootDirectory,
-    rules: &'a Rules<'a>,
+    /// `None`: everything is taken as it is.
+    rules: Option<&'a Rules<'a>>,
     options: &'a Options,
     tree: Tree,
     report: Report,
@@ -35,7 +36,7 @@ pub(crate) struct Scan<'a> {
 impl<'a> Scan<'a> {
     pub(crate) fn new(
         files: &'a RootDirectory,
-        rules: &'a Rules<'a>,
+        rules: Option<&'a Rules<'a>>,
         options: &'a Options,
     ) -> Result<Self, CaptureError> {
         let mut xattrs = XattrReader::new();
@@ -136,7 +137,8 @@ impl<'a> Scan<'a> {
             self.report.files += 1;
             return linked.map_err(|source| CaptureError::Tree { source });
         }
-        if file_type == FileType::RegularFile && self.rules.is_swap(&path) {
+        let is_swap = |rules: &Rules<'_>| rules.is_swap(&path);
+        if file_type == FileType::RegularFile && self.rules.is_some_and(is_swap) {
             self.report.left_out.push(full);
             return Ok(());
         }
@@ -171,7 +173,7 @@ impl<'a> Scan<'a> {
 
     /// Another filesystem shows here only when the source could not be cloned; it is not entered.
     fn descend(&mut self, node: NodeId, path: Vec<u8>, stat: &Statx) {
-        if self.rules.empties(&path) {
+        if self.rules.is_some_and(|rules| rules.empties(&path)) {
             self.report.emptied.push(to_path(&path));
         } else if !stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
             self.pending.push((node, path));

@@ -120,9 +120,31 @@ impl Source {
     ) -> Result<Capture, CaptureError> {
         progress.start("scan", None);
         let rules = Rules::new(&self.files);
-        let scan = Scan::new(&self.files, &rules, options)?;
-        let mut capture = scan.run(progress)?;
+        let mut capture = self.run(Some(&rules), options, progress)?;
         rules.finish(&mut capture.tree, &mut capture.report)?;
+        Ok(capture)
+    }
+
+    /// Scans the source into a tree as it is.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn scan(
+        &self,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Capture, CaptureError> {
+        progress.start("scan", None);
+        self.run(None, options, progress)
+    }
+
+    fn run(
+        &self,
+        rules: Option<&Rules<'_>>,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Capture, CaptureError> {
+        let mut capture = Scan::new(&self.files, rules, options)?.run(progress)?;
         let emptied = capture.report.emptied.clone();
         let inside = |mount: &PathBuf| emptied.iter().any(|path| mount.starts_with(path));
         let other = self.mounts.iter().filter(|mount| !inside(mount));

@@ -74,7 +74,9 @@ impl Output {
             .flatten()
     }
 
-    pub(crate) fn file(&self) -> &File {
+    /// The file, to be written.
+    #[must_use]
+    pub fn file(&self) -> &File {
         &self.file
     }
 
@@ -84,8 +86,11 @@ impl Output {
         Ok(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
     }
 
-    /// Gives the whole image its name.
-    pub(crate) fn publish(self) -> Result<(), OutputError> {
+    /// Gives the whole image its name. What must outlive a power cut has been synced before.
+    ///
+    /// # Errors
+    /// Where something took the name meanwhile, or it cannot be given.
+    pub fn publish(self) -> Result<(), OutputError> {
         let Self {
             path,
             existing,

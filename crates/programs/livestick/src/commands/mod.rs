@@ -1,3 +1,4 @@
 //! The commands: one call into the pipeline each, then the report.
 
 pub mod build;
+pub mod squashfs;

@@ -4,19 +4,20 @@ use crate::failure::{Exit, Failure};
 use crate::pipeline::built::{
     Built, Differences, ImageSize, InitramfsSize, Outcome, RootSize, SquashfsSize,
 };
+use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::source::{self, Prepared};
 use crate::pipeline::{stick, warnings};
 use crate::progress::Display;
-use crate::settings::{Build, Clock};
+use crate::settings::{Build, Clock, compression};
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_bootloader::Firmware;
 use livestick_image::{
-    BootCode, Existing, Identities, Layout, Output, OutputError, RootImage, Settings, Timestamp,
-    WriteError, Written,
+    BootCode, Existing, Identities, Layout, Output, RootImage, Settings, Timestamp, WriteError,
+    Written,
 };
 use livestick_initramfs::{Contents, Initramfs};
-use livestick_squashfs::{Compression, Summary};
+use livestick_squashfs::Summary;
 use livestick_tree::Tree;
 use std::path::PathBuf;
 
@@ -145,7 +146,7 @@ fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
         },
         squashfs: SquashfsSize {
             bytes: written.root_bytes,
-            compression: compression_name(settings.compression),
+            compression: compression::name(settings.compression),
             duplicate_files: summary.duplicate_files,
             duplicate_bytes: summary.duplicate_bytes,
         },
@@ -184,7 +185,7 @@ fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
 /// What the manifest says of the choices that were made.
 fn manifest_options(settings: &Build) -> Vec<(String, String)> {
     let mut options = vec![
-        ("compression", compression_name(settings.compression)),
+        ("compression", compression::name(settings.compression)),
         ("firmware", firmware_name(settings.firmware).to_owned()),
     ];
     if !settings.cmdline.is_empty() {
@@ -198,28 +199,12 @@ fn manifest_options(settings: &Build) -> Vec<(String, String)> {
         .collect()
 }
 
-fn compression_name(compression: Compression) -> String {
-    match compression {
-        Compression::Zstd { level } => format!("zstd:{level}"),
-        Compression::Gzip { level } => format!("gzip:{level}"),
-    }
-}
-
 fn firmware_name(firmware: Firmware) -> &'static str {
     match firmware {
         Firmware::Bios => "BIOS",
         Firmware::Uefi => "UEFI",
         Firmware::Both => "BIOS and UEFI",
     }
-}
-
-fn no_output(error: OutputError) -> Failure {
-    let exists = matches!(error, OutputError::Exists { .. });
-    let failure = Failure::new(Exit::Refused, error);
-    if exists {
-        return failure.hint("replace it with --force, or choose another name with --output");
-    }
-    failure
 }
 
 fn not_written(error: WriteError) -> Failure {
@@ -230,29 +215,9 @@ fn not_written(error: WriteError) -> Failure {
         WriteError::RootTooLong { .. } => Failure::new(Exit::Failed, error)
             .hint("leave something out with --exclude, or compress harder with --compression"),
         WriteError::Root { source } => match source.downcast::<livestick_squashfs::WriteError>() {
-            Ok(error) => no_root_image(*error),
+            Ok(error) => no_squashfs(*error),
             Err(source) => Failure::new(Exit::Failed, WriteError::Root { source }),
         },
         error => Failure::new(Exit::Failed, error),
-    }
-}
-
-fn no_root_image(error: livestick_squashfs::WriteError) -> Failure {
-    use livestick_squashfs::WriteError as Root;
-    let hint = match &error {
-        Root::Interrupted => return Failure::interrupted(),
-        Root::Unreadable { .. } => Some(source::UNREADABLE_HINT),
-        Root::Changed { .. } => {
-            Some("stop what writes to it while the image is made, or leave it out with --exclude")
-        }
-        Root::Symlink { .. } | Root::Device { .. } | Root::FileSize { .. } => {
-            Some("leave it out with --exclude")
-        }
-        _ => None,
-    };
-    let failure = Failure::new(Exit::Failed, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

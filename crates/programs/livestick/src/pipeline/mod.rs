@@ -2,7 +2,9 @@
 
 mod build;
 mod built;
+mod failures;
 mod source;
+pub mod squashfs;
 mod stick;
 mod warnings;
 

@@ -18,7 +18,7 @@ pub struct Prepared {
 
 /// Opens the source and checks that it holds a root with an init and a kernel for a stick.
 pub fn prepare(settings: &settings::Build) -> Result<Prepared, Failure> {
-    let source = Source::open(&settings.source).map_err(|e| Failure::new(Exit::Refused, e))?;
+    let source = Source::open(&settings.source).map_err(not_captured)?;
     let facts = livestick_capture::facts(source.files());
     let path = settings.source.display();
     if !facts.is_root {
@@ -54,19 +54,20 @@ pub fn capture(
 ) -> Result<(Capture, Options), Failure> {
     let options = Options {
         exclusions: std::mem::take(&mut settings.exclusions),
-        left_out: image_names
-            .iter()
-            .filter_map(|name| inside(name, prepared.source.path()))
-            .collect(),
+        left_out: inside(image_names, prepared.source.path()),
         unreadable: settings.unreadable,
     };
-    match prepared.source.capture(&options, progress) {
-        Ok(capture) => Ok((capture, options)),
-        Err(CaptureError::Interrupted) => Err(Failure::interrupted()),
-        Err(error @ CaptureError::Unreadable { .. }) => {
-            Err(Failure::new(Exit::Failed, error).hint(UNREADABLE_HINT))
-        }
-        Err(error) => Err(Failure::new(Exit::Failed, error)),
+    let capture = prepared.source.capture(&options, progress);
+    Ok((capture.map_err(not_captured)?, options))
+}
+
+/// What is wrong with a source, and what to do about it.
+pub fn not_captured(error: CaptureError) -> Failure {
+    match error {
+        CaptureError::Interrupted => Failure::interrupted(),
+        CaptureError::Open { .. } => Failure::new(Exit::Refused, error),
+        CaptureError::Unreadable { .. } => Failure::new(Exit::Failed, error).hint(UNREADABLE_HINT),
+        error => Failure::new(Exit::Failed, error),
     }
 }
 
@@ -74,14 +75,17 @@ pub fn capture(
 pub const UNREADABLE_HINT: &str =
     "run as root, or leave out what cannot be read with --skip-unreadable";
 
-/// The name of a file relative to a directory that it lies in.
-fn inside(file: &Path, directory: &Path) -> Option<PathBuf> {
-    let parent = file
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
-    let file = parent.join(file.file_name()?);
-    file.strip_prefix(directory).ok().map(Path::to_owned)
+/// The names, relative to a directory, of the files that lie in it.
+pub fn inside(files: &[PathBuf], directory: &Path) -> Vec<PathBuf> {
+    let relative = |file: &PathBuf| {
+        let parent = file
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        let file = parent.join(file.file_name()?);
+        file.strip_prefix(directory).ok().map(Path::to_owned)
+    };
+    files.iter().filter_map(relative).collect()
 }
 
 /// What is wrong with a kernel, and what to do about it.

@@ -1,7 +1,7 @@
 //! What the owner should know, though it stops nothing.
 
 use crate::pipeline::source::Prepared;
-use livestick_capture::{Options, Report};
+use livestick_capture::{Exclusions, Options, Report};
 use livestick_squashfs::Summary;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,16 @@ pub fn of_plan(prepared: &Prepared, options: &Options) -> Vec<String> {
             "no account can log in: each is locked or has no shell; set a password in the root";
         warnings.push(text.to_owned());
     }
-    let unmatched = options.exclusions.unmatched();
-    warnings.extend(unmatched.map(|pattern| format!("--exclude `{pattern}` matched nothing")));
+    warnings.extend(of_exclusions(&options.exclusions));
     warnings
+}
+
+/// Of exclusions that may have been meant otherwise.
+pub fn of_exclusions(exclusions: &Exclusions) -> Vec<String> {
+    let unmatched = exclusions.unmatched();
+    unmatched
+        .map(|pattern| format!("--exclude `{pattern}` matched nothing"))
+        .collect()
 }
 
 /// Of what the scan met.

@@ -1,29 +1,9 @@
-//! What the user typed.
+//! `livestick build`.
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use crate::args::Reporting;
+use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-
-/// Makes a USB stick that boots a Linux root, without ever writing to the flash.
-#[derive(Debug, Parser)]
-#[command(
-    name = "livestick",
-    version,
-    max_term_width = 100,
-    arg_required_else_help = true
-)]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Build a stick's image from a Linux root.
-    Build(Box<Build>),
-}
 
 /// `livestick build`.
 #[derive(Debug, Args)]
@@ -94,17 +74,9 @@ pub struct Build {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print one JSON document on standard output.
-    #[arg(long)]
-    pub json: bool,
-
-    /// Print nothing but errors.
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-
-    /// Say more.
-    #[arg(short, long, action = ArgAction::SetTrue)]
-    pub verbose: bool,
+    /// How to report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// Which firmware a stick boots on.

@@ -1,7 +1,8 @@
-//! What the program uses: checked, and ready.
+//! The settings of `livestick build`.
 
 use crate::args;
 use crate::failure::{Exit, Failure};
+use crate::settings::{Clock, OutputStyle, compression, processors};
 use anyhow::Context;
 use livestick_bootloader::Firmware;
 use livestick_capture::{Exclusions, Unreadable};
@@ -10,7 +11,6 @@ use livestick_squashfs::Compression;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The settings of `livestick build`.
 #[derive(Debug)]
@@ -49,50 +49,12 @@ pub struct Build {
     pub output_style: OutputStyle,
 }
 
-/// The time that is written into the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// Now, in seconds since 1970.
-    Now(u64),
-    /// `SOURCE_DATE_EPOCH`: the same input must give the same bytes.
-    Fixed(u64),
-}
-
-impl Clock {
-    /// Seconds since 1970.
-    pub fn seconds(self) -> u64 {
-        match self {
-            Self::Now(seconds) | Self::Fixed(seconds) => seconds,
-        }
-    }
-}
-
-/// How a command speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputStyle {
-    /// One JSON document on standard output.
-    pub json: bool,
-    /// How much goes to standard error.
-    pub volume: Volume,
-}
-
-/// How much a command says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Volume {
-    /// Errors only.
-    Quiet,
-    /// Progress, warnings and the result.
-    Normal,
-    /// Every detail.
-    Verbose,
-}
-
 impl Build {
     /// Checks what was typed.
     pub fn new(args: args::Build) -> Result<Self, Failure> {
         let usage = |error: anyhow::Error| Failure::new(Exit::Usage, error);
         Ok(Self {
-            compression: compression(&args.compression).map_err(usage)?,
+            compression: compression::parse(&args.compression).map_err(usage)?,
             exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
             label: Label::from_str(&args.label)
                 .with_context(|| format!("--label `{}` cannot be used", args.label))
@@ -102,15 +64,8 @@ impl Build {
                 .as_deref()
                 .map_or(Ok(Size::Fit), size)
                 .map_err(usage)?,
-            clock: clock().map_err(usage)?,
-            output_style: OutputStyle {
-                json: args.json,
-                volume: match (args.quiet, args.verbose) {
-                    (true, _) => Volume::Quiet,
-                    (false, true) => Volume::Verbose,
-                    (false, false) => Volume::Normal,
-                },
-            },
+            clock: Clock::of_environment().map_err(usage)?,
+            output_style: args.reporting.into(),
             firmware: match args.firmware {
                 args::Firmware::Bios => Firmware::Bios,
                 args::Firmware::Uefi => Firmware::Uefi,
@@ -133,27 +88,6 @@ impl Build {
     }
 }
 
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-fn compression(text: &str) -> anyhow::Result<Compression> {
-    let (codec, level) = text.split_once(':').unwrap_or((text, ""));
-    let level = match level {
-        "" => None,
-        digits => Some(digits.parse::<u32>().ok()),
-    };
-    match (codec, level) {
-        ("zstd", None) => Ok(Compression::Zstd { level: 9 }),
-        ("zstd", Some(Some(level @ 1..=22))) => Ok(Compression::Zstd { level }),
-        ("gzip", None) => Ok(Compression::Gzip { level: 6 }),
-        ("gzip", Some(Some(level @ 1..=12))) => Ok(Compression::Gzip { level }),
-        _ => anyhow::bail!(
-            "--compression `{text}` is neither zstd nor gzip, with a level of 1-22 or 1-12"
-        ),
-    }
-}
-
 fn size(text: &str) -> anyhow::Result<Size> {
     let size = bytesize::ByteSize::from_str(text)
         .map_err(|_| anyhow::anyhow!("--size `{text}` is not a size such as 8G or 8GiB"))?;
@@ -161,38 +95,9 @@ fn size(text: &str) -> anyhow::Result<Size> {
     Ok(Size::Fixed(size.as_u64() / 512 * 512))
 }
 
-fn clock() -> anyhow::Result<Clock> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => {
-            let seconds = text
-                .parse::<u32>()
-                .with_context(|| format!("SOURCE_DATE_EPOCH `{text}` is not a time until 2106"))?;
-            Ok(Clock::Fixed(seconds.into()))
-        }
-        Err(_) => {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH);
-            Ok(Clock::Now(since.map_or(0, |since| since.as_secs())))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_codec_takes_its_own_levels() {
-        assert_eq!(compression("zstd").unwrap(), Compression::Zstd { level: 9 });
-        assert_eq!(
-            compression("gzip:12").unwrap(),
-            Compression::Gzip { level: 12 }
-        );
-        for wrong in [
-            "", "xz", "zstd:0", "zstd:23", "gzip:13", "gzip:x", "zstd:300",
-        ] {
-            assert!(compression(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn sizes_are_decimal_unless_they_say_otherwise() {

@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, missing_docs)]
 //! A root that is small enough to be made anew for each test, and the program.
 
 use std::fs;

@@ -1,0 +1,51 @@
+//! What the user typed.
+
+mod build;
+mod habits;
+mod squashfs;
+
+pub use build::{Build, Firmware};
+pub use habits::translate;
+pub use squashfs::{Create, Squashfs};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// Makes a USB stick that boots a Linux root, without ever writing to the flash.
+#[derive(Debug, Parser)]
+#[command(
+    name = "livestick",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a stick's image from a Linux root.
+    Build(Box<Build>),
+    /// The SquashFS engine by itself.
+    #[command(subcommand)]
+    Squashfs(Squashfs),
+}
+
+/// How a command reports.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Reporting {
+    /// Print one JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+}

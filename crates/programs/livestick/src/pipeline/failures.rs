@@ -1,0 +1,40 @@
+//! What goes wrong with an image, and what to do about it.
+
+use crate::failure::{Exit, Failure};
+use crate::pipeline::source;
+use livestick_image::OutputError;
+use std::io;
+
+/// There can be no file where the image should be.
+pub fn no_output(error: OutputError) -> Failure {
+    let exists = matches!(error, OutputError::Exists { .. });
+    let failure = Failure::new(Exit::Refused, error);
+    if exists {
+        return failure.hint("replace it with --force, or choose another name");
+    }
+    failure
+}
+
+/// A SquashFS image cannot be made.
+pub fn no_squashfs(error: livestick_squashfs::WriteError) -> Failure {
+    use livestick_squashfs::WriteError as Root;
+    let hint = match &error {
+        Root::Interrupted => return Failure::interrupted(),
+        Root::Unreadable { .. } => Some(source::UNREADABLE_HINT),
+        Root::Changed { .. } => {
+            Some("stop what writes to it while the image is made, or leave it out with --exclude")
+        }
+        Root::Symlink { .. } | Root::Device { .. } | Root::FileSize { .. } => {
+            Some("leave it out with --exclude")
+        }
+        Root::Output(source) if source.kind() == io::ErrorKind::StorageFull => {
+            Some("free some space, or choose another place")
+        }
+        _ => None,
+    };
+    let failure = Failure::new(Exit::Failed, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,95 @@
+//! From a directory to a SquashFS image.
+
+use super::created::{Counts, Created, Losses};
+use super::destination::Target;
+use super::rewrite;
+use crate::failure::{Exit, Failure};
+use crate::pipeline::failures::no_squashfs;
+use crate::pipeline::{source, warnings};
+use crate::progress::Display;
+use crate::settings::{Clock, Create, compression};
+use livestick_capture::{Capture, Options, Source};
+use livestick_squashfs::Summary;
+use livestick_tree::Tree;
+use std::path::PathBuf;
+
+/// Makes the image.
+pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failure> {
+    let target = Target::open(&settings.destination)?;
+    let source = Source::open(&settings.source).map_err(source::not_captured)?;
+    let options = Options {
+        exclusions: std::mem::take(&mut settings.exclusions),
+        left_out: source::inside(&target.names(), source.path()),
+        unreadable: settings.unreadable,
+    };
+    let scanned = source.scan(&options, display);
+    let Capture { mut tree, report } = scanned.map_err(source::not_captured)?;
+    rewrite_tree(&mut tree, &settings)?;
+    let written = livestick_squashfs::write(
+        &tree,
+        source.files(),
+        target.file(),
+        &squashfs_options(&settings),
+        display,
+    );
+    let summary = written.map_err(no_squashfs)?;
+    let path = target.publish()?;
+
+    let mut created = created(&settings, path, &summary, &report.unreadable);
+    created.warnings = warnings::of_capture(&report);
+    created
+        .warnings
+        .extend(warnings::of_exclusions(&options.exclusions));
+    created.warnings.extend(warnings::of_root(&summary));
+    created.stages = display.finish();
+    Ok(created)
+}
+
+fn rewrite_tree(tree: &mut Tree, settings: &Create) -> Result<(), Failure> {
+    rewrite::add(tree, &settings.added).map_err(|error| Failure::new(Exit::Usage, error))?;
+    rewrite::filter_xattrs(tree, &settings.xattrs);
+    rewrite::give(tree, settings.owner);
+    Ok(())
+}
+
+fn squashfs_options(settings: &Create) -> livestick_squashfs::Options {
+    let seconds = settings.clock.seconds();
+    livestick_squashfs::Options {
+        block_size_bytes: settings.block_size_bytes,
+        jobs: settings.jobs,
+        created: u32::try_from(seconds).unwrap_or(u32::MAX),
+        clamp: match settings.clock {
+            Clock::Now(_) => None,
+            Clock::Fixed(seconds) => i64::try_from(seconds).ok(),
+        },
+        unreadable: match settings.unreadable {
+            livestick_capture::Unreadable::Fail => livestick_squashfs::Unreadable::Fail,
+            livestick_capture::Unreadable::Skip => livestick_squashfs::Unreadable::Skip,
+        },
+        ..livestick_squashfs::Options::new(settings.compression)
+    }
+}
+
+fn created(
+    settings: &Create,
+    path: Option<PathBuf>,
+    summary: &Summary,
+    unreadable: &[PathBuf],
+) -> Created {
+    Created {
+        path,
+        bytes: summary.length_bytes,
+        compression: compression::name(settings.compression),
+        block_size_bytes: settings.block_size_bytes,
+        counts: Counts::of(summary),
+        content_bytes: summary.content_bytes,
+        stored_bytes: summary.stored_bytes,
+        fragments: summary.fragments,
+        duplicate_files: summary.duplicate_files,
+        duplicate_bytes: summary.duplicate_bytes,
+        sparse_bytes: summary.sparse_bytes,
+        losses: Losses::of(summary, unreadable),
+        warnings: Vec::new(),
+        stages: Vec::new(),
+    }
+}

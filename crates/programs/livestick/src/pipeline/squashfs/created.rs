@@ -1,0 +1,124 @@
+//! What came of `squashfs create`: the source of the report and of its JSON form.
+
+use crate::progress::StageTime;
+use livestick_squashfs::{LostXattr, Summary};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What was made.
+#[derive(Debug, Serialize)]
+pub struct Created {
+    /// Where the image is; `None` for standard output.
+    pub path: Option<PathBuf>,
+    /// Its length in bytes, padding included.
+    pub bytes: u64,
+    /// How it was compressed.
+    pub compression: String,
+    /// Bytes of a block.
+    pub block_size_bytes: u32,
+    /// How many files there are of each kind.
+    pub counts: Counts,
+    /// The lengths of all regular files together.
+    pub content_bytes: u64,
+    /// What is stored of that.
+    pub stored_bytes: u64,
+    /// Blocks that small files and the ends of large ones share.
+    pub fragments: u32,
+    /// Files that share their data with an equal one.
+    pub duplicate_files: u64,
+    /// What that saved, before compression.
+    pub duplicate_bytes: u64,
+    /// Zeros that take no space.
+    pub sparse_bytes: u64,
+    /// What SquashFS could not hold, or was not as expected. Paths are those of the source; bytes
+    /// that are not UTF-8 are replaced.
+    pub losses: Losses,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How long each stage took.
+    pub stages: Vec<StageTime>,
+}
+
+/// How many files there are of each kind; hard links are counted once.
+#[derive(Debug, Serialize)]
+pub struct Counts {
+    directories: u64,
+    files: u64,
+    symlinks: u64,
+    block_devices: u64,
+    character_devices: u64,
+    fifos: u64,
+    sockets: u64,
+    /// Names beyond the first of a file.
+    hard_links: u64,
+}
+
+/// What SquashFS could not hold, or was not as expected.
+#[derive(Debug, Serialize)]
+pub struct Losses {
+    /// Attributes that it has no place for: POSIX ACLs, mostly.
+    xattrs: Vec<Lost>,
+    /// Files with times before 1970 or after 2106, moved to that limit.
+    clamped_times: u64,
+    /// Files that could not be read and are left out.
+    unreadable: Vec<String>,
+    /// Files that changed while they were read, and were read again.
+    changed: Vec<String>,
+}
+
+/// An attribute that is missing in the image.
+#[derive(Debug, Serialize)]
+struct Lost {
+    path: String,
+    name: String,
+}
+
+impl Counts {
+    pub(super) fn of(summary: &Summary) -> Self {
+        let counts = summary.counts;
+        Self {
+            directories: counts.directories,
+            files: counts.files,
+            symlinks: counts.symlinks,
+            block_devices: counts.block_devices,
+            character_devices: counts.character_devices,
+            fifos: counts.fifos,
+            sockets: counts.sockets,
+            hard_links: counts.hard_links,
+        }
+    }
+
+    /// Inodes.
+    pub fn total(&self) -> u64 {
+        self.directories
+            + self.files
+            + self.symlinks
+            + self.block_devices
+            + self.character_devices
+            + self.fifos
+            + self.sockets
+    }
+}
+
+impl Losses {
+    pub(super) fn of(summary: &Summary, unreadable: &[PathBuf]) -> Self {
+        let lost = |lost: &LostXattr| Lost {
+            path: text(&lost.path),
+            name: text(&lost.name),
+        };
+        let scanned = unreadable
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned());
+        let texts = |paths: &[Vec<u8>]| paths.iter().map(|path| text(path)).collect::<Vec<_>>();
+        Self {
+            xattrs: summary.lost_xattrs.iter().map(lost).collect(),
+            clamped_times: summary.clamped_times,
+            unreadable: scanned.chain(texts(&summary.skipped)).collect(),
+            changed: texts(&summary.changed),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,85 @@
+//! What the program uses: checked, and ready.
+
+mod build;
+pub mod compression;
+mod squashfs;
+
+pub use build::Build;
+pub use squashfs::{Added, Create, Destination, XattrFilter};
+
+use crate::args;
+use anyhow::Context;
+use std::num::NonZeroUsize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The time that is written into the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Now, in seconds since 1970.
+    Now(u64),
+    /// `SOURCE_DATE_EPOCH`: the same input must give the same bytes.
+    Fixed(u64),
+}
+
+impl Clock {
+    /// `SOURCE_DATE_EPOCH` where it is set, otherwise now.
+    pub fn of_environment() -> anyhow::Result<Self> {
+        match std::env::var("SOURCE_DATE_EPOCH") {
+            Ok(text) => {
+                let seconds = text.parse::<u32>().with_context(|| {
+                    format!("SOURCE_DATE_EPOCH `{text}` is not a time until 2106")
+                })?;
+                Ok(Self::Fixed(seconds.into()))
+            }
+            Err(_) => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                Ok(Self::Now(since.map_or(0, |since| since.as_secs())))
+            }
+        }
+    }
+
+    /// Seconds since 1970.
+    pub fn seconds(self) -> u64 {
+        match self {
+            Self::Now(seconds) | Self::Fixed(seconds) => seconds,
+        }
+    }
+}
+
+/// How a command speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputStyle {
+    /// One JSON document on standard output.
+    pub json: bool,
+    /// How much goes to standard error.
+    pub volume: Volume,
+}
+
+/// How much a command says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Volume {
+    /// Errors only.
+    Quiet,
+    /// Progress, warnings and the result.
+    Normal,
+    /// Every detail.
+    Verbose,
+}
+
+impl From<args::Reporting> for OutputStyle {
+    fn from(args: args::Reporting) -> Self {
+        Self {
+            json: args.json,
+            volume: match (args.quiet, args.verbose) {
+                (true, _) => Volume::Quiet,
+                (false, true) => Volume::Verbose,
+                (false, false) => Volume::Normal,
+            },
+        }
+    }
+}
+
+/// As many threads as there are processors.
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

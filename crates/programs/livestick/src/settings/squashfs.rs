@@ -1,0 +1,254 @@
+//! The settings of `livestick squashfs create`.
+
+use crate::args;
+use crate::failure::{Exit, Failure};
+use crate::settings::{Clock, OutputStyle, compression, processors};
+use anyhow::{Context, bail};
+use livestick_capture::{Exclusions, Unreadable};
+use livestick_image::Existing;
+use livestick_squashfs::Compression;
+use livestick_tree::{Device, Kind, Metadata};
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// The settings of `livestick squashfs create`.
+#[derive(Debug)]
+pub struct Create {
+    /// What to make an image of.
+    pub source: PathBuf,
+    /// Where the image goes.
+    pub destination: Destination,
+    /// How to compress.
+    pub compression: Compression,
+    /// Bytes of a block.
+    pub block_size_bytes: u32,
+    /// How many threads compress.
+    pub jobs: NonZeroUsize,
+    /// What the user leaves out.
+    pub exclusions: Exclusions,
+    /// Whom all files belong to, where that is not as in the source.
+    pub owner: (Option<u32>, Option<u32>),
+    /// Which extended attributes are taken.
+    pub xattrs: XattrFilter,
+    /// What the source lacks.
+    pub added: Vec<Added>,
+    /// What to do with files that cannot be read.
+    pub unreadable: Unreadable,
+    /// When the image is made.
+    pub clock: Clock,
+    /// How to report.
+    pub output_style: OutputStyle,
+}
+
+/// Where an image goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A file of this name.
+    File(PathBuf, Existing),
+    /// Standard output; through a temporary file where that cannot be written at any place.
+    StandardOutput {
+        /// Whether the user allows the temporary file.
+        spool: bool,
+    },
+}
+
+/// Which extended attributes are taken, by their names.
+#[derive(Debug, Default)]
+pub struct XattrFilter {
+    /// None at all.
+    pub none: bool,
+    /// Where there are any: only these.
+    pub include: Option<Exclusions>,
+    /// Not these.
+    pub exclude: Exclusions,
+}
+
+/// A file that the source lacks.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// Its path, without a leading slash.
+    pub path: String,
+    /// Owner, permissions; the time is the image's.
+    pub metadata: Metadata,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Create {
+    /// Checks what was typed.
+    pub fn new(args: args::Create) -> Result<Self, Failure> {
+        Self::check(args).map_err(|error| Failure::new(Exit::Usage, error))
+    }
+
+    fn check(args: args::Create) -> anyhow::Result<Self> {
+        let clock = Clock::of_environment()?;
+        let output_style = OutputStyle::from(args.reporting);
+        let destination = destination(&args.output, args.force, args.spool);
+        let is_standard = matches!(destination, Destination::StandardOutput { .. });
+        if is_standard && output_style.json {
+            bail!("standard output cannot take both the image and the --json report");
+        }
+        let mut patterns = args.exclude;
+        for path in &args.exclude_from {
+            patterns.extend(lines(path)?);
+        }
+        let all_root = args.all_root.then_some(0);
+        let include = !args.xattrs_include.is_empty();
+        Ok(Self {
+            compression: compression::with_level(&args.compression, args.compression_level)?,
+            block_size_bytes: block_size(&args.block_size)?,
+            exclusions: Exclusions::new(&patterns)?,
+            owner: (args.force_uid.or(all_root), args.force_gid.or(all_root)),
+            xattrs: XattrFilter {
+                none: args.no_xattrs,
+                include: match include {
+                    true => Some(Exclusions::new(&args.xattrs_include)?),
+                    false => None,
+                },
+                exclude: Exclusions::new(&args.xattrs_exclude)?,
+            },
+            added: args
+                .add
+                .iter()
+                .map(|line| added(line, clock))
+                .collect::<anyhow::Result<_>>()?,
+            jobs: args.jobs.unwrap_or_else(processors),
+            unreadable: match args.skip_unreadable {
+                true => Unreadable::Skip,
+                false => Unreadable::Fail,
+            },
+            source: args.source,
+            destination,
+            clock,
+            output_style,
+        })
+    }
+}
+
+fn destination(output: &Path, force: bool, spool: bool) -> Destination {
+    if output == Path::new("-") {
+        return Destination::StandardOutput { spool };
+    }
+    let existing = match force {
+        true => Existing::Replace,
+        false => Existing::Refuse,
+    };
+    Destination::File(output.to_owned(), existing)
+}
+
+/// The lines of a list, without comments.
+fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the list {}", path.display()))?;
+    let lines = text.lines();
+    let counts = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+    Ok(lines.filter(counts).map(str::to_owned).collect())
+}
+
+/// A number of bytes, or of KiB or MiB with a `K` or an `M`. The library checks that it is a size
+/// that blocks have.
+fn block_size(text: &str) -> anyhow::Result<u32> {
+    let units = [("K", 10), ("M", 20)];
+    let with_unit = units
+        .iter()
+        .find_map(|(unit, log)| Some((text.strip_suffix(unit)?, log)));
+    let (digits, log) = with_unit.unwrap_or((text, &0));
+    let size = digits.parse::<u32>().ok();
+    let size = size.and_then(|size| size.checked_mul(1 << log));
+    match size.filter(|size| size.is_power_of_two() && (4096..=1 << 20).contains(size)) {
+        Some(size) => Ok(size),
+        None => bail!("--block-size `{text}` is not a power of two from 4K to 1M"),
+    }
+}
+
+/// Reads `PATH TYPE MODE UID GID [MORE]`.
+fn added(line: &str, clock: Clock) -> anyhow::Result<Added> {
+    let wrong = || format!("--add `{line}` is not `PATH TYPE MODE UID GID [MORE]`");
+    let mut words = line.split_whitespace();
+    let mut next = || words.next().with_context(wrong);
+    let (path, file_type, mode, uid, gid) = (next()?, next()?, next()?, next()?, next()?);
+    let mut number = |of: &str| -> anyhow::Result<u32> {
+        let word = words.next().with_context(wrong)?;
+        word.parse()
+            .with_context(|| format!("--add `{line}`: `{word}` is no {of}"))
+    };
+    let kind = match file_type {
+        "d" => Kind::empty_directory(),
+        "p" => Kind::Fifo,
+        "c" | "b" => {
+            let device = Device {
+                major: number("major number")?,
+                minor: number("minor number")?,
+            };
+            match file_type {
+                "c" => Kind::CharacterDevice(device),
+                _ => Kind::BlockDevice(device),
+            }
+        }
+        "l" => Kind::Symlink(words.next().with_context(wrong)?.as_bytes().into()),
+        other => bail!("--add `{line}`: there is no type `{other}`, only d, c, b, p and l"),
+    };
+    if words.next().is_some() {
+        bail!("--add `{line}` has too many words");
+    }
+    let permissions = u16::from_str_radix(mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777);
+    let seconds = i64::try_from(clock.seconds()).unwrap_or(i64::MAX);
+    Ok(Added {
+        path: path.trim_matches('/').to_owned(),
+        metadata: Metadata {
+            permissions: permissions
+                .with_context(|| format!("--add `{line}`: `{mode}` is no octal mode"))?,
+            uid: uid.parse().with_context(wrong)?,
+            gid: gid.parse().with_context(wrong)?,
+            modified_seconds: seconds,
+        },
+        kind,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_size_has_a_unit() {
+        assert_eq!(block_size("128K").unwrap(), 131_072);
+        assert_eq!(block_size("1M").unwrap(), 1 << 20);
+        assert_eq!(block_size("4096").unwrap(), 4096);
+        for wrong in ["", "K", "2K", "2M", "5000", "128k", "-1", "8192M"] {
+            assert!(block_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_line_adds_a_file() {
+        let clock = Clock::Fixed(7);
+        let console = added("/dev/console c 600 0 5 5 1", clock).unwrap();
+        assert_eq!(console.path, "dev/console");
+        assert_eq!(console.metadata.permissions, 0o600);
+        assert_eq!(console.metadata.gid, 5);
+        assert_eq!(console.metadata.modified_seconds, 7);
+        let device = Device { major: 5, minor: 1 };
+        assert!(matches!(console.kind, Kind::CharacterDevice(found) if found == device));
+        let link = added("bin l 777 0 0 usr/bin", clock).unwrap();
+        assert!(matches!(link.kind, Kind::Symlink(target) if &*target == b"usr/bin"));
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_quoted() {
+        for (line, word) in [
+            ("dev", "is not `PATH"),
+            ("dev x 755 0 0", "no type `x`"),
+            ("dev d 999 0 0", "`999` is no octal mode"),
+            ("dev d 755 0 0 more", "too many words"),
+            ("null c 666 0 0 1", "is not `PATH"),
+            ("null c 666 0 0 1 y", "`y` is no minor number"),
+        ] {
+            let error = added(line, Clock::Fixed(0)).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

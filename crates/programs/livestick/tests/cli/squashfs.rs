@@ -1,0 +1,242 @@
+//! `livestick squashfs` as people and scripts use it, with `unsquashfs` as the judge.
+
+use crate::support::{assert_empty, assert_fails, livestick, scratch, write};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A small directory with a bit of everything that needs no rights.
+fn source() -> tempfile::TempDir {
+    let source = scratch();
+    for directory in ["bin", "etc/deep", "proc"] {
+        fs::create_dir_all(source.path().join(directory)).unwrap();
+    }
+    write(source.path(), "bin/program", [7; 300_000]);
+    write(source.path(), "etc/deep/one", "one\n");
+    write(source.path(), "etc/two.pyc", "two\n");
+    write(source.path(), "proc/left", "x");
+    std::os::unix::fs::symlink("../bin/program", source.path().join("etc/link")).unwrap();
+    fs::hard_link(
+        source.path().join("etc/deep/one"),
+        source.path().join("etc/same"),
+    )
+    .unwrap();
+    source
+}
+
+fn create(source: &Path, image: &Path, more: &[&str]) -> Output {
+    let mut command = livestick();
+    command.args(["squashfs", "create"]).arg(source).arg(image);
+    command.args(more).output().unwrap()
+}
+
+#[track_caller]
+fn assert_done(run: &Output) {
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+}
+
+/// What `unsquashfs -lln` says of an image: a line for each path.
+#[track_caller]
+fn listing(image: &Path) -> String {
+    let run = Command::new("unsquashfs")
+        .args(["-lln", "-d", ""])
+        .arg(image)
+        .output()
+        .unwrap();
+    assert_done(&run);
+    String::from_utf8(run.stdout).unwrap()
+}
+
+#[test]
+fn an_image_holds_the_directory() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    assert_done(&create(source.path(), &image, &[]));
+    let back = out.path().join("back");
+    let unpacked = Command::new("unsquashfs")
+        .args(["-quiet", "-no-progress", "-d"])
+        .args([&back, &image])
+        .output();
+    assert_done(&unpacked.unwrap());
+    let compared = Command::new("diff")
+        .args(["-r", "--no-dereference"])
+        .args([source.path(), &back])
+        .output();
+    assert_done(&compared.unwrap());
+}
+
+#[test]
+fn habits_and_our_own_spelling_give_the_same_bytes() {
+    let (source, out) = (source(), scratch());
+    let (ours, habit) = (out.path().join("ours"), out.path().join("habit"));
+    let list = out.path().join("list");
+    fs::write(&list, "# what nobody needs\n\n... *.pyc\n").unwrap();
+    let list = list.to_str().unwrap();
+    let run = |image: &Path, more: &[&str]| {
+        let mut command = livestick();
+        command.env("SOURCE_DATE_EPOCH", "1000000000");
+        command.args(["squashfs", "create"]).arg(source.path());
+        let run = command.arg(image).args(more).output().unwrap();
+        assert_done(&run);
+        fs::read(image).unwrap()
+    };
+    let spelled = [
+        "-z",
+        "gzip:9",
+        "-b",
+        "64K",
+        "-j",
+        "1",
+        "--exclude-from",
+        list,
+        "--all-root",
+        "-x",
+        "proc",
+    ];
+    let typed = [
+        "-comp",
+        "gzip",
+        "-Xcompression-level",
+        "9",
+        "-b",
+        "65536",
+        "-processors",
+        "2",
+        "-ef",
+        list,
+        "-all-root",
+        "-noappend",
+        "-wildcards",
+        "-no-progress",
+        "-e",
+        "proc",
+    ];
+    assert!(run(&ours, &spelled) == run(&habit, &typed));
+    let listing = listing(&ours);
+    assert!(listing.contains("/etc/deep/one"), "{listing}");
+    assert!(
+        !listing.contains("pyc") && !listing.contains("/proc"),
+        "{listing}"
+    );
+    let owners = listing
+        .lines()
+        .filter(|line| line.contains(" 0/0 "))
+        .count();
+    assert_eq!(owners, listing.lines().count(), "{listing}");
+}
+
+#[test]
+fn files_are_added_and_owners_forced() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    let more = [
+        "--force-uid",
+        "12",
+        "--force-gid",
+        "34",
+        "--add",
+        "dev d 755 0 0",
+        "--add",
+        "dev/null c 666 0 0 1 3",
+        "--add",
+        "lib l 777 0 0 usr/lib",
+    ];
+    assert_done(&create(source.path(), &image, &more));
+    let listing = listing(&image);
+    for words in ["crw-rw-rw- 12/34", "1,  3", "/lib -> usr/lib", "/dev/null"] {
+        assert!(listing.contains(words), "`{words}` is not in {listing}");
+    }
+}
+
+#[test]
+fn a_pipe_takes_an_image_only_through_a_spool() {
+    let (source, out) = (source(), scratch());
+    let refused = create(source.path(), Path::new("-"), &[]);
+    assert_fails(&refused, 3, &["standard output", "--spool"]);
+    assert!(refused.stdout.is_empty());
+    let spooled = create(source.path(), Path::new("-"), &["--spool"]);
+    assert_done(&spooled);
+    let image = out.path().join("image");
+    fs::write(&image, &spooled.stdout).unwrap();
+    assert!(listing(&image).contains("/bin/program"));
+
+    // A file that the shell opened is written in place.
+    let direct = out.path().join("direct");
+    let mut command = livestick();
+    command
+        .args(["squashfs", "create"])
+        .arg(source.path())
+        .arg("-");
+    let run = command
+        .stdout(Stdio::from(File::create(&direct).unwrap()))
+        .output();
+    assert_done(&run.unwrap());
+    assert!(listing(&direct).contains("/bin/program"));
+}
+
+#[test]
+fn the_report_counts() {
+    let (source, out) = (source(), scratch());
+    write(source.path(), "bin/again", [7; 300_000]);
+    let run = create(
+        source.path(),
+        &out.path().join("image"),
+        &["--json", "--quiet"],
+    );
+    assert_done(&run);
+    assert!(run.stderr.is_empty());
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(report["counts"]["files"], 5);
+    assert_eq!(report["counts"]["directories"], 5);
+    assert_eq!(report["counts"]["hard_links"], 1);
+    assert_eq!(report["duplicate_files"], 1);
+    assert_eq!(report["duplicate_bytes"], 300_000);
+    let length = fs::metadata(out.path().join("image")).unwrap().len();
+    assert_eq!(report["bytes"], length);
+}
+
+#[test]
+fn what_is_wrong_is_told_and_leaves_nothing() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    for (more, code, words) in [
+        (&["-z", "lzo"][..], 2, &["lzo"][..]),
+        (
+            &["-z", "gzip:3", "-Xcompression-level", "9"],
+            2,
+            &["gzip:3"],
+        ),
+        (&["-b", "100"], 2, &["--block-size `100`"]),
+        (
+            &["--exclude-from", "/nonexistent/list"],
+            2,
+            &["/nonexistent/list"],
+        ),
+        (&["--add", "a/b d 755 0 0"], 2, &["no directory a"]),
+        (&["--add", "etc d 755 0 0"], 2, &["cannot add etc"]),
+    ] {
+        assert_fails(&create(source.path(), &image, more), code, words);
+        assert_empty(out.path());
+    }
+    let missing = create(Path::new("/nonexistent"), &image, &[]);
+    assert_fails(&missing, 3, &["/nonexistent"]);
+    let both = create(source.path(), Path::new("-"), &["--json"]);
+    assert_fails(&both, 2, &["standard output"]);
+    fs::write(&image, "mine").unwrap();
+    assert_fails(
+        &create(source.path(), &image, &[]),
+        3,
+        &["exists", "--force"],
+    );
+    assert_eq!(fs::read(&image).unwrap(), b"mine");
+    assert_done(&create(source.path(), &image, &["--force"]));
+}
+
+#[test]
+fn the_image_itself_is_left_out_of_its_source() {
+    let source = source();
+    let image = source.path().join("image");
+    assert_done(&create(source.path(), &image, &[]));
+    assert!(!listing(&image).contains("/image"));
+}
