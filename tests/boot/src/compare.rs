@@ -1,6 +1,7 @@
 //! Compares the root on a stick, or any tree in an image, with what it was made of, path by path.
 
 use rustix::fs::{lgetxattr, llistxattr, makedev};
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::{self, File, Metadata};
@@ -147,7 +148,11 @@ fn kind(file_type: fs::FileType) -> &'static str {
 fn xattrs(path: &Path) -> io::Result<BTreeMap<CString, Vec<u8>>> {
     // The kernel's own limits on a list and on a value are 64 KiB (XATTR_LIST_MAX, XATTR_SIZE_MAX).
     let mut buffer = vec![0; 64 << 10];
-    let length = llistxattr(path, &mut buffer)?;
+    let length = match llistxattr(path, &mut buffer) {
+        // An image without any has no place for them either.
+        Err(Errno::NOTSUP) => 0,
+        length => length?,
+    };
     let names = buffer[..length]
         .split_inclusive(|byte| *byte == 0)
         .map(CStr::from_bytes_with_nul);
