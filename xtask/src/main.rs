@@ -66,7 +66,13 @@ enum What {
     /// Make SquashFS images with livestick and its peers: time, memory, bytes.
     Squashfs {
         /// Of these data sets alone.
-        #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+        #[arg(
+            long,
+            value_name = "LETTERS",
+            value_enum,
+            value_delimiter = ',',
+            ignore_case = true
+        )]
         only: Vec<bench::Data>,
     },
 }
