@@ -142,7 +142,7 @@ fn run(
                     .ours
                     .is_some_and(|ours| !check::is_quick(ours.codec))
             {
-                check::holds(&scratch.image, source)?;
+                check::holds(&scratch.image, source, contest.data)?;
             }
         }
     }
