@@ -33,7 +33,7 @@ enum Arguments {
     Test,
     /// Check the rules of the house that a compiler does not know.
     Tidy,
-    /// Compare livestick with the same job done by hand.
+    /// Compare livestick with the same job done by hand, or its SquashFS engine with its peers.
     Bench(Bench),
     /// Install the Debian packages that the other commands need.
     Setup,
@@ -63,6 +63,18 @@ enum What {
     Build,
     /// Boot the stick of a small root: time in /init, time to the login prompt, bytes read.
     Boot,
+    /// Make SquashFS images with livestick and its peers: time, memory, bytes.
+    Squashfs {
+        /// Of these data sets alone.
+        #[arg(
+            long,
+            value_name = "LETTERS",
+            value_enum,
+            value_delimiter = ',',
+            ignore_case = true
+        )]
+        only: Vec<bench::Data>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -85,6 +97,7 @@ fn run(arguments: Arguments) -> Result<()> {
             match what {
                 What::Build => bench::build(&options),
                 What::Boot => bench::boot(&options),
+                What::Squashfs { only } => bench::squashfs(&options, &only),
             }
         }
         Arguments::Setup => setup(&Job::ALL),

@@ -19,17 +19,20 @@ pub enum Job {
     CrossChecks,
     /// The job done by hand, to compare with.
     ByHand,
+    /// Making SquashFS images with other programs, to compare with.
+    SquashfsPeers,
 }
 
 impl Job {
     /// Every job there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Compile,
         Self::Roots,
         Self::Sticks,
         Self::Boots,
         Self::CrossChecks,
         Self::ByHand,
+        Self::SquashfsPeers,
     ];
 }
 
@@ -69,7 +72,7 @@ struct Package {
 }
 
 const PACKAGES: &[Package] = {
-    use Job::{Boots, ByHand, Compile, CrossChecks, Roots, Sticks};
+    use Job::{Boots, ByHand, Compile, CrossChecks, Roots, SquashfsPeers, Sticks};
     &[
         package(
             "gcc",
@@ -155,19 +158,19 @@ const PACKAGES: &[Package] = {
             "mount",
             &["mount", "losetup"],
             "mounts the root image",
-            &[CrossChecks, ByHand],
+            &[CrossChecks, ByHand, SquashfsPeers],
         ),
         package(
             "squashfs-tools",
             &["mksquashfs", "unsquashfs"],
             "reads and writes SquashFS",
-            &[CrossChecks, ByHand],
+            &[CrossChecks, ByHand, SquashfsPeers],
         ),
         package(
             "squashfs-tools-ng",
-            &["rdsquashfs", "sqfs2tar"],
-            "reads SquashFS",
-            &[CrossChecks],
+            &["rdsquashfs", "sqfs2tar", "gensquashfs"],
+            "reads and writes SquashFS",
+            &[CrossChecks, SquashfsPeers],
         ),
         package(
             "cpio",
@@ -191,7 +194,12 @@ const PACKAGES: &[Package] = {
         package("zstd", &["zstd"], "unpacks zstd", &[CrossChecks]),
         package("xz-utils", &["xz"], "unpacks xz", &[CrossChecks]),
         package("bc", &["bc"], "adds the seconds up", &[ByHand]),
-        package("time", &["time"], "measures memory", &[ByHand]),
+        package(
+            "time",
+            &["time"],
+            "measures memory",
+            &[ByHand, SquashfsPeers],
+        ),
     ]
 };
 

@@ -1,6 +1,7 @@
-//! Compares the root on a stick with the root it was made of, path by path.
+//! Compares the root on a stick, or any tree in an image, with what it was made of, path by path.
 
 use rustix::fs::{lgetxattr, llistxattr, makedev};
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::{self, File, Metadata};
@@ -41,20 +42,24 @@ pub fn differences(source: &Path, stick: &Path) -> io::Result<Vec<String>> {
             ));
         }
     }
-    count_directories(&mut expected);
-    count_directories(&mut found);
-
-    let paths: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
-    for path in paths {
-        match (expected.get(path), found.get(path)) {
-            (Some(expected), Some(found)) => {
-                differences.extend(compare(path, expected, found, source, stick)?);
-            }
-            (Some(_), None) => differences.push(format!("{path:?} is missing")),
-            (None, _) => differences.push(format!("{path:?} was added")),
+    differences.extend(
+        Trees {
+            source,
+            image: stick,
         }
-    }
+        .differences(expected, found, &REPLACED)?,
+    );
     Ok(differences)
+}
+
+/// How a tree in an image differs from its source, where nothing at all may have changed but the
+/// access control lists that SquashFS cannot hold: a line for each difference.
+///
+/// # Errors
+/// Where one of them cannot be read.
+pub fn exact_differences(source: &Path, image: &Path) -> io::Result<Vec<String>> {
+    let (expected, found) = (scan(source)?, scan(image)?);
+    Trees { source, image }.differences(expected, found, &[])
 }
 
 /// Everything about a file but its content.
@@ -143,7 +148,11 @@ fn kind(file_type: fs::FileType) -> &'static str {
 fn xattrs(path: &Path) -> io::Result<BTreeMap<CString, Vec<u8>>> {
     // The kernel's own limits on a list and on a value are 64 KiB (XATTR_LIST_MAX, XATTR_SIZE_MAX).
     let mut buffer = vec![0; 64 << 10];
-    let length = llistxattr(path, &mut buffer)?;
+    let length = match llistxattr(path, &mut buffer) {
+        // An image without any has no place for them either.
+        Err(Errno::NOTSUP) => 0,
+        length => length?,
+    };
     let names = buffer[..length]
         .split_inclusive(|byte| *byte == 0)
         .map(CStr::from_bytes_with_nul);
@@ -178,27 +187,58 @@ fn count_directories(entries: &mut BTreeMap<PathBuf, Entry>) {
     }
 }
 
-fn compare(
-    path: &Path,
-    expected: &Entry,
-    found: &Entry,
-    source: &Path,
-    stick: &Path,
-) -> io::Result<Option<String>> {
-    let replaced = REPLACED.iter().any(|name| path == Path::new(name));
-    let same = if replaced {
-        (expected.kind, expected.mode, expected.owner) == (found.kind, found.mode, found.owner)
-    } else {
-        expected == found
-    };
-    if !same {
-        return Ok(Some(format!("{path:?} was {expected:?} and is {found:?}")));
+/// Where the two trees are.
+struct Trees<'a> {
+    source: &'a Path,
+    image: &'a Path,
+}
+
+impl Trees<'_> {
+    /// A line for each path at which what was expected is not what was found.
+    fn differences(
+        &self,
+        mut expected: BTreeMap<PathBuf, Entry>,
+        mut found: BTreeMap<PathBuf, Entry>,
+        replaced: &[&str],
+    ) -> io::Result<Vec<String>> {
+        count_directories(&mut expected);
+        count_directories(&mut found);
+        let mut differences = Vec::new();
+        let paths: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+        for path in paths {
+            let replaced = replaced.iter().any(|name| path == Path::new(name));
+            match (expected.get(path), found.get(path)) {
+                (Some(expected), Some(found)) => {
+                    differences.extend(self.difference(path, expected, found, replaced)?);
+                }
+                (Some(_), None) => differences.push(format!("{path:?} is missing")),
+                (None, _) => differences.push(format!("{path:?} was added")),
+            }
+        }
+        Ok(differences)
     }
-    let is_file = expected.kind == "file" && !replaced;
-    if is_file && !same_content(&source.join(path), &stick.join(path))? {
-        return Ok(Some(format!("{path:?} has another content")));
+
+    fn difference(
+        &self,
+        path: &Path,
+        expected: &Entry,
+        found: &Entry,
+        replaced: bool,
+    ) -> io::Result<Option<String>> {
+        let same = if replaced {
+            (expected.kind, expected.mode, expected.owner) == (found.kind, found.mode, found.owner)
+        } else {
+            expected == found
+        };
+        if !same {
+            return Ok(Some(format!("{path:?} was {expected:?} and is {found:?}")));
+        }
+        let is_file = expected.kind == "file" && !replaced;
+        if is_file && !same_content(&self.source.join(path), &self.image.join(path))? {
+            return Ok(Some(format!("{path:?} has another content")));
+        }
+        Ok(None)
     }
-    Ok(None)
 }
 
 /// Whether two files of one length have the same bytes.
@@ -296,6 +336,24 @@ mod tests {
                 .iter()
                 .any(|line| line.starts_with(&format!("{path:?} ")));
             assert!(named, "{path}: {differences:?}");
+        }
+    }
+
+    #[test]
+    fn an_exact_copy_has_not_even_the_documented_changes() {
+        let (source, _) = roots();
+        assert_eq!(
+            exact_differences(source.path(), source.path()).unwrap(),
+            [""; 0]
+        );
+        let (_, other) = roots();
+        let names: Vec<_> = exact_differences(source.path(), other.path())
+            .unwrap()
+            .into_iter()
+            .filter_map(|line| Some(line.split_once(' ')?.0.to_owned()))
+            .collect();
+        for name in ["\"etc/fstab\"", "\"swapfile\"", "\"tmp/left-over\""] {
+            assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
         }
     }
 

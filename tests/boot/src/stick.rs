@@ -153,15 +153,23 @@ impl Mounted {
     /// Where the kernel refuses it.
     #[must_use]
     pub fn squashfs(image: &Path) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let options = ["-t", "squashfs", "-o", "loop,ro"].map(OsStr::new);
-        tool(
-            "mount",
-            options
-                .into_iter()
-                .chain([image.as_os_str(), folder.path().as_os_str()]),
-        );
-        Self(folder)
+        Self::try_squashfs(image).expect("an image that the kernel mounts")
+    }
+
+    /// Mounts it.
+    ///
+    /// # Errors
+    /// Where the kernel refuses it, with what `mount` said.
+    pub fn try_squashfs(image: &Path) -> io::Result<Self> {
+        let folder = TempDir::new()?;
+        let output = Command::new("mount")
+            .args(["-t", "squashfs", "-o", "loop,ro"])
+            .args([image, folder.path()])
+            .output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(Self(folder))
     }
 
     /// Where it is mounted.

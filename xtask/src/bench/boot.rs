@@ -59,7 +59,7 @@ pub fn boot(options: &Options) -> Result<()> {
          livestick's does not.\n\n{}\n{}",
         options.runs,
         compare(&Run::median(&by_hands)?, &Run::median(&ours)?),
-        machine::describe()?
+        machine::describe(&machine::STICK_TOOLS)?
     );
     publish(&workspace, options, "Boot", &result)
 }

@@ -1,18 +1,15 @@
 //! Building the stick of a 1.9 GB root.
 
-use super::measure::{Cost, measure};
-use super::{COMPRESSION, Options, by_hand, clear, machine, median, publish, ratio, require_root};
+use super::measure::Run;
+use super::warm::warm;
+use super::{COMPRESSION, Options, by_hand, clear, machine, publish, ratio, require_root};
 use crate::roots::{self, Root};
 use crate::setup::{Job, setup};
 use crate::stick::{self, Profile, build_command};
 use crate::table::{Table, bytes, seconds};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
-use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::fs;
 
 const SECONDS_RATIO_LIMIT: f64 = 0.35;
 const WRITTEN_LIMIT: f64 = 1.05;
@@ -37,19 +34,12 @@ pub fn build(options: &Options) -> Result<()> {
     let [mut by_hands, mut ours] = [Vec::new(), Vec::new()];
     for _ in 0..options.runs {
         clear(&[hand.clone(), image.clone()])?;
-        let cost = measure(&by_hand(&workspace, &root, &hand), &scratch)?;
-        by_hands.push(Run {
-            cost,
-            image_bytes: length(&hand.join("stick.img"))?,
-        });
+        let command = by_hand(&workspace, &root, &hand);
+        by_hands.push(Run::measure(&command, &hand.join("stick.img"), &scratch)?);
 
         clear(std::slice::from_ref(&hand))?;
         let command = build_command(&program, &root, &image, &["--compression", COMPRESSION]);
-        let cost = measure(&command, &scratch)?;
-        ours.push(Run {
-            cost,
-            image_bytes: length(&image)?,
-        });
+        ours.push(Run::measure(&command, &image, &scratch)?);
     }
     clear(&[hand, image])?;
 
@@ -59,34 +49,14 @@ pub fn build(options: &Options) -> Result<()> {
         files.count,
         options.runs,
         compare(&Run::median(&by_hands)?, &Run::median(&ours)?),
-        machine::describe()?
+        machine::describe(&machine::STICK_TOOLS)?
     );
     publish(&workspace, options, "Build", &result)
 }
 
-#[derive(Clone, Copy)]
-struct Run {
-    cost: Cost,
-    image_bytes: u64,
-}
-
-impl Run {
-    /// A run with the median of each figure.
-    fn median(runs: &[Self]) -> Result<Self> {
-        Ok(Self {
-            cost: Cost {
-                seconds: median(runs.iter().map(|run| run.cost.seconds))?,
-                peak_bytes: median(runs.iter().map(|run| run.cost.peak_bytes))?,
-                written_bytes: median(runs.iter().map(|run| run.cost.written_bytes))?,
-            },
-            image_bytes: median(runs.iter().map(|run| run.image_bytes))?,
-        })
-    }
-
-    /// How often every byte of the image was written.
-    fn written_ratio(&self) -> f64 {
-        ratio(self.cost.written_bytes, self.image_bytes)
-    }
+/// How often every byte of the image was written.
+fn written_ratio(run: &Run) -> f64 {
+    ratio(run.cost.written_bytes, run.image_bytes)
 }
 
 fn compare(hand: &Run, our: &Run) -> String {
@@ -107,7 +77,7 @@ fn compare(hand: &Run, our: &Run) -> String {
         goal,
     );
 
-    let (hand_written, our_written) = (hand.written_ratio(), our.written_ratio());
+    let (hand_written, our_written) = (written_ratio(hand), written_ratio(our));
     let goal = super::goal(
         our_written <= WRITTEN_LIMIT,
         format!("livestick ≤ {WRITTEN_LIMIT}"),
@@ -140,47 +110,15 @@ fn compare(hand: &Run, our: &Run) -> String {
     table.markdown()
 }
 
-struct Files {
-    count: u64,
-    bytes: u64,
-}
-
-/// Reads every file once, so that neither side pays for the disk. A file with several names counts
-/// as several files, and its bytes once.
-fn warm(folder: &Path) -> Result<Files> {
-    let mut files = Files { count: 0, bytes: 0 };
-    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
-    let mut seen = HashSet::new();
-    while let Some(folder) = folders.pop() {
-        let context = || format!("cannot read {}", folder.display());
-        for entry in fs::read_dir(&folder).with_context(context)? {
-            let entry = entry.with_context(context)?;
-            let metadata = entry.metadata().with_context(context)?;
-            files.count += 1;
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            } else if metadata.is_file() && seen.insert(metadata.ino()) {
-                let mut file = File::open(entry.path()).with_context(context)?;
-                files.bytes += io::copy(&mut file, &mut io::sink()).with_context(context)?;
-            }
-        }
-    }
-    Ok(files)
-}
-
-fn length(image: &Path) -> Result<u64> {
-    Ok(fs::metadata(image)
-        .with_context(|| format!("{} was not made", image.display()))?
-        .len())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::measure::Cost;
     use super::*;
 
     fn run(seconds: f64, written_bytes: u64, peak_bytes: u64) -> Run {
         let cost = Cost {
             seconds,
+            cpu_seconds: seconds,
             peak_bytes,
             written_bytes,
         };
@@ -203,16 +141,5 @@ mod tests {
             assert!(text.contains(cell), "{cell}\n{text}");
         }
         assert!(compare(&hand, &run(16.5, 700_000_000, 1)).contains("ratio ≤ 0.35: missed"));
-    }
-
-    #[test]
-    fn everything_in_a_folder_is_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("a")).unwrap();
-        fs::write(folder.path().join("a/b"), "12345").unwrap();
-        fs::hard_link(folder.path().join("a/b"), folder.path().join("b")).unwrap();
-        std::os::unix::fs::symlink("nowhere", folder.path().join("c")).unwrap();
-        let files = warm(folder.path()).unwrap();
-        assert_eq!((files.count, files.bytes), (4, 5));
     }
 }

@@ -5,8 +5,17 @@ use std::fs;
 use std::process::Command;
 use std::thread::available_parallelism;
 
-/// One sentence: processor, memory, system, and the versions of the tools that matter.
-pub fn describe() -> Result<String> {
+/// A tool, and the option that makes it tell its version.
+pub type Tool<'a> = (&'a str, &'a str);
+
+/// What sticks are made and booted with.
+pub const STICK_TOOLS: [Tool<'_>; 2] = [
+    ("mksquashfs", "-version"),
+    ("qemu-system-x86_64", "--version"),
+];
+
+/// One sentence: processor, memory, system, and the versions of these tools and of our own.
+pub fn describe(tools: &[Tool<'_>]) -> Result<String> {
     let cpu = first_value(&read("/proc/cpuinfo")?, "model name").unwrap_or_default();
     let cores = available_parallelism().context("cannot count the processors")?;
     let memory = first_value(&read("/proc/meminfo")?, "MemTotal").unwrap_or_default();
@@ -16,13 +25,15 @@ pub fn describe() -> Result<String> {
         .lines()
         .find_map(|line| line.strip_prefix("PRETTY_NAME="))
         .unwrap_or_default();
+    let tools = tools
+        .iter()
+        .map(|(tool, option)| Ok(version(tool, option)? + "; "));
     Ok(format!(
-        "On {cores} cores of {cpu}, {} GiB, {}, Linux {}; {}; {}; livestick {}, {}.\n",
+        "On {cores} cores of {cpu}, {} GiB, {}, Linux {}; {}livestick {}, {}.\n",
         kibibytes >> 20,
         system.trim_matches('"'),
         upstream(&read("/proc/sys/kernel/osrelease")?),
-        version("mksquashfs", "-version")?,
-        version("qemu-system-x86_64", "--version")?,
+        tools.collect::<Result<String>>()?,
         env!("CARGO_PKG_VERSION"),
         version("rustc", "--version")?,
     ))
@@ -46,14 +57,20 @@ fn first_value(text: &str, name: &str) -> Option<String> {
 
 /// The first line that a tool prints of itself, without what is in parentheses. Some exit with an
 /// error when they are asked.
-fn version(tool: &str, option: &str) -> Result<String> {
+pub fn version(tool: &str, option: &str) -> Result<String> {
     let output = Command::new(tool)
         .arg(option)
         .output()
         .with_context(|| format!("cannot start {tool}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().unwrap_or(tool);
-    Ok(line.split(" (").next().unwrap_or(line).to_owned())
+    Ok(without_parentheses(text.lines().next().unwrap_or(tool)))
+}
+
+fn without_parentheses(line: &str) -> String {
+    match (line.find(" ("), line.find(')')) {
+        (Some(start), Some(end)) if start < end => [&line[..start], &line[end + 1..]].concat(),
+        _ => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +85,20 @@ mod tests {
             Some("A CPU: fast")
         );
         assert_eq!(first_value(text, "model"), None);
+    }
+
+    #[test]
+    fn a_version_stands_before_or_behind_the_parentheses() {
+        for (line, shown) in [
+            (
+                "mksquashfs version 4.5.1 (2022/03/17)",
+                "mksquashfs version 4.5.1",
+            ),
+            ("gensquashfs (squashfs-tools-ng) 1.2.0", "gensquashfs 1.2.0"),
+            ("tool 1.0 :) (2022", "tool 1.0 :) (2022"),
+        ] {
+            assert_eq!(without_parentheses(line), shown);
+        }
     }
 
     #[test]

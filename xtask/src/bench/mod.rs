@@ -1,10 +1,13 @@
-//! livestick against the same job done by hand, in the same run, interleaved.
+//! livestick against the same job done by hand, and its SquashFS engine against its peers: in the
+//! same run, interleaved.
 
 mod boot;
 mod build;
 mod machine;
 mod measure;
 mod page;
+mod squashfs;
+mod warm;
 
 use crate::process::run;
 use crate::workspace::Workspace;
@@ -15,6 +18,7 @@ use std::process::Command;
 
 pub use boot::boot;
 pub use build::build;
+pub use squashfs::{Data, squashfs};
 
 /// How a benchmark is run.
 pub struct Options {
@@ -47,10 +51,10 @@ fn publish(workspace: &Workspace, options: &Options, title: &str, result: &str) 
     Ok(())
 }
 
-/// Both sides need root: the one to mount and to copy with owners, the other to read all.
+/// All sides need root: to read a whole root, and to mount and copy with owners.
 fn require_root() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
-        bail!("the job done by hand needs root, so run this as root");
+        bail!("reading a whole root and mounting images needs root, so run this as root");
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const HEAD: &str = "# Benchmarks\n\n\
-    livestick against the same job done by hand (`xtask/bench/by-hand.sh`), measured by `cargo xtask\n\
-    bench`. Each section is what its last run printed.\n";
+    livestick against the same job done by hand (`xtask/bench/by-hand.sh`), and its SquashFS engine\n\
+    against its peers, measured by `cargo xtask bench`. Each section is what its last run printed.\n";
 
 /// Replaces the section with this title, or adds it.
 pub fn save(checkout: &Path, title: &str, text: &str) -> Result<PathBuf> {
