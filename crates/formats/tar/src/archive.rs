@@ -143,12 +143,9 @@ fn assemble(
     passed: impl Fn(u64),
 ) -> Result<Assembly, ReadError> {
     let mut assembly = Assembly::new(options.memory_bytes);
-    let mut entries = Entries::new(stream);
+    let mut entries = Entries::new(stream, progress);
     let mut at = 0;
     while let Some(entry) = entries.next()? {
-        if progress.interrupted() {
-            return Err(ReadError::Interrupted);
-        }
         assembly.add(entry)?;
         passed(entries.offset() - at);
         at = entries.offset();

@@ -7,6 +7,7 @@ use crate::limit::{FILE_LIMIT_BYTES, PATH_LIMIT_BYTES, PAX_LIMIT_BYTES};
 use crate::pax::{Records, Scope};
 use crate::sparse::{Segment, SparseError, SparseMap};
 use crate::stream::Stream;
+use livestick_blockio::Progress;
 use livestick_tree::{Device, Metadata, Xattr};
 
 /// An entry. Its data have been passed.
@@ -40,8 +41,9 @@ pub(crate) enum EntryKind {
 }
 
 /// The entries of an archive, front to back.
-pub(crate) struct Entries<S> {
+pub(crate) struct Entries<'a, S> {
     stream: S,
+    progress: &'a dyn Progress,
     /// What holds for all entries that follow.
     global: Records,
 }
@@ -56,10 +58,11 @@ struct Pending {
     long_link: Option<Vec<u8>>,
 }
 
-impl<S: Stream> Entries<S> {
-    pub(crate) fn new(stream: S) -> Self {
+impl<'a, S: Stream> Entries<'a, S> {
+    pub(crate) fn new(stream: S, progress: &'a dyn Progress) -> Self {
         Self {
             stream,
+            progress,
             global: Records::default(),
         }
     }
@@ -102,6 +105,9 @@ impl<S: Stream> Entries<S> {
     /// The header that comes next; `None` where the end mark, two blocks of zeros, does. Where the
     /// archive ends after the first one, that is fine too: some writers leave it at that.
     fn header(&mut self) -> Result<Option<Header>, ReadError> {
+        if self.progress.interrupted() {
+            return Err(ReadError::Interrupted);
+        }
         let offset = self.stream.offset();
         let mut block = [0; BLOCK_BYTES];
         match self.stream.read(&mut block)? {

@@ -12,6 +12,9 @@ use zerocopy::transmute_ref;
 /// The longest number of a map in front of the data, with its line feed: those of 64 bits.
 const NUMBER_LIMIT_BYTES: usize = 21;
 
+/// The most blocks that those pieces need which are not in a GNU header.
+const EXTENSIONS_LIMIT: usize = SEGMENTS_LIMIT / 21 + 1;
+
 /// A piece of data of a file with holes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -56,7 +59,13 @@ impl SparseMap {
         let mut pieces = Pieces::default();
         pieces.read(header, &gnu.segments)?;
         let mut is_extended = gnu.is_extended != 0;
+        let mut blocks = 0;
         while is_extended {
+            // Blocks may be empty; pieces that are counted are not enough.
+            blocks += 1;
+            if blocks > EXTENSIONS_LIMIT {
+                return Err(SparseError::Problem("has too many pieces"));
+            }
             let mut block = [0; BLOCK_BYTES];
             stream.read_exact(&mut block)?;
             let extension: &RawSparseExtension = transmute_ref!(&block);
