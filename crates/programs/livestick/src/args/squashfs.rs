@@ -159,6 +159,11 @@ pub struct Create {
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
 
+    /// Store files in the order of this list: lines of a path and a priority, -32768 to 32767, the
+    /// highest first. A directory stands for all that is below it; what is not listed has 0.
+    #[arg(long, value_name = "FILE")]
+    pub sort: Option<PathBuf>,
+
     /// Give all files to root, user and group.
     #[arg(long, conflicts_with_all = ["force_uid", "force_gid"])]
     pub all_root: bool,

@@ -27,6 +27,8 @@ pub struct Create {
     pub jobs: NonZeroUsize,
     /// What the user leaves out.
     pub exclusions: Exclusions,
+    /// The order in which files are stored: paths and priorities.
+    pub sort: Vec<(String, i16)>,
     /// Whom all files belong to, where that is not as in the source.
     pub owner: (Option<u32>, Option<u32>),
     /// Which extended attributes are taken.
@@ -215,6 +217,7 @@ impl Create {
             compression,
             block_size_bytes: block_size(&args.block_size)?,
             exclusions: Exclusions::new(&patterns)?,
+            sort: args.sort.as_deref().map_or(Ok(Vec::new()), sort_list)?,
             owner: (args.force_uid.or(all_root), args.force_gid.or(all_root)),
             xattrs: XattrFilter {
                 none: args.no_xattrs,
@@ -279,6 +282,22 @@ fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
     let lines = text.lines();
     let counts = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
     Ok(lines.filter(counts).map(str::to_owned).collect())
+}
+
+/// Lines of a path, which may hold spaces, and a priority.
+fn sort_list(path: &Path) -> anyhow::Result<Vec<(String, i16)>> {
+    let parse = |line: String| {
+        let words = line.trim_end().rsplit_once([' ', '\t']);
+        let parsed = words.and_then(|(path, priority)| {
+            let path = path.trim_end().trim_matches('/').to_owned();
+            Some((path, priority.parse().ok()?))
+        });
+        parsed.with_context(|| {
+            let list = path.display();
+            format!("{list}: `{line}` is not a path and a priority from -32768 to 32767")
+        })
+    };
+    lines(path)?.into_iter().map(parse).collect()
 }
 
 /// A number of bytes, or of KiB or MiB with a `K` or an `M`. The library checks that it is a size

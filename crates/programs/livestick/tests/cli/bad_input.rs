@@ -373,14 +373,14 @@ fn a_file_that_never_holds_still_is_named() {
     let Some(debian) = debian() else { return };
     let (root, out) = (root_with_kernel(&debian), scratch());
     let log = root.path().join("home/me/log");
-    fs::write(&log, vec![b'x'; 64 << 20]).unwrap();
+    // So long that reading it takes longer than a busy machine keeps a thread waiting.
+    fs::write(&log, vec![b'x'; 512 << 20]).unwrap();
     let stop = AtomicBool::new(false);
     let run = std::thread::scope(|scope| {
         scope.spawn(|| {
             let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 std::os::unix::fs::FileExt::write_all_at(&file, b"y", 0).unwrap();
-                std::thread::sleep(Duration::from_millis(1));
             }
         });
         let run = build(root.path(), &out.path().join("s.img"), &[]);

@@ -240,3 +240,186 @@ fn the_image_itself_is_left_out_of_its_source() {
     assert_done(&create(source.path(), &image, &[]));
     assert!(!listing(&image).contains("/image"));
 }
+
+/// Runs `livestick squashfs` with these words.
+fn squashfs(words: &[&str]) -> Output {
+    let mut command = livestick();
+    command.arg("squashfs").args(words).output().unwrap()
+}
+
+#[test]
+fn an_image_is_listed_and_extracted() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    assert_done(&create(source.path(), &image, &["-z", "xz"]));
+    let image = image.to_str().unwrap();
+    let text = |run: Output| {
+        assert_done(&run);
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let paths = text(squashfs(&["list", image, "etc"]));
+    assert_eq!(
+        paths,
+        "etc\netc/deep\netc/deep/one\netc/link\netc/same\netc/two.pyc\n"
+    );
+    let long = text(squashfs(&["list", "-l", image, "/etc/link"]));
+    assert!(long.starts_with("lrwxrwxrwx "), "{long}");
+    assert!(long.ends_with(" etc/link -> ../bin/program\n"), "{long}");
+    let json = text(squashfs(&["list", "--json", image]));
+    let files: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(files.as_array().unwrap().len(), 11);
+    assert_eq!(files[2]["path"], "bin/program");
+    assert_eq!(files[2]["bytes"], 300_000);
+
+    let back = out.path().join("back");
+    let extracted = squashfs(&["extract", image, "-d", back.to_str().unwrap()]);
+    assert_done(&extracted);
+    let compared = Command::new("diff")
+        .args(["-r", "--no-dereference"])
+        .args([source.path(), &back])
+        .output();
+    assert_done(&compared.unwrap());
+    let again = squashfs(&["extract", image, "-d", back.to_str().unwrap()]);
+    assert_fails(&again, 3, &["not empty", "--force"]);
+    let some = out.path().join("some");
+    let part = squashfs(&[
+        "extract",
+        image,
+        "-d",
+        some.to_str().unwrap(),
+        "etc/d*",
+        "nothing",
+    ]);
+    assert_done(&part);
+    assert!(String::from_utf8_lossy(&part.stderr).contains("`nothing` matched nothing"));
+    assert!(some.join("etc/deep/one").is_file() && !some.join("etc/same").exists());
+}
+
+#[test]
+fn damage_is_found_and_named() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    assert_done(&create(source.path(), &image, &["-z", "gzip"]));
+    let path = image.to_str().unwrap();
+    let good = squashfs(&["check", path]);
+    assert_done(&good);
+    assert!(good.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&good.stderr).contains("is good"));
+
+    // The first block of data follows the superblock and the options; it begins as zlib has it.
+    let mut bytes = fs::read(&image).unwrap();
+    assert_eq!(bytes[106], 0x78);
+    bytes[106] ^= 0x55;
+    fs::write(&image, &bytes).unwrap();
+    let damaged = squashfs(&["check", path]);
+    assert_fails(&damaged, 4, &["is damaged", "cannot be read"]);
+    assert!(String::from_utf8_lossy(&damaged.stdout).contains("/bin/program"));
+    let json = squashfs(&["check", "--json", "--quiet", path]);
+    assert_eq!(json.status.code(), Some(4));
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&report["good"], &report["mountable"]),
+        (&false.into(), &true.into())
+    );
+
+    fs::write(&image, "no image at all").unwrap();
+    assert_fails(
+        &squashfs(&["check", path]),
+        4,
+        &["the kernel would not mount it"],
+    );
+    assert_fails(&squashfs(&["list", path]), 3, &["SquashFS"]);
+    let missing = squashfs(&["check", "/nonexistent"]);
+    assert_fails(&missing, 3, &["/nonexistent"]);
+}
+
+#[test]
+fn an_image_in_a_file_of_more_is_found_by_its_offset() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    assert_done(&create(source.path(), &image, &[]));
+    let mut bytes = vec![0; 12_345];
+    bytes.extend(fs::read(&image).unwrap());
+    fs::write(&image, &bytes).unwrap();
+    let path = image.to_str().unwrap();
+    assert_fails(&squashfs(&["list", path]), 3, &["SquashFS"]);
+    assert_done(&squashfs(&["list", "--offset", "12345", path]));
+    assert_done(&squashfs(&["check", "--offset", "12345", path]));
+}
+
+#[test]
+fn a_tar_archive_becomes_an_image() {
+    let (source, out) = (source(), scratch());
+    for (archive, compress) in [("a.tar", "--no-auto-compress"), ("a.tar.xz", "--xz")] {
+        let archive = out.path().join(archive);
+        let packed = Command::new("tar")
+            .args(["--create", compress, "--file"])
+            .arg(&archive)
+            .arg("--directory")
+            .arg(source.path())
+            .arg(".")
+            .output();
+        assert_done(&packed.unwrap());
+        let (direct, image) = (out.path().join("direct"), out.path().join("image"));
+        let run = |from: &Path, image: &Path| {
+            let mut command = livestick();
+            command.env("SOURCE_DATE_EPOCH", "1000000000");
+            command.args(["squashfs", "create", "--force", "-x", "proc"]);
+            assert_done(&command.arg(from).arg(image).output().unwrap());
+            fs::read(image).unwrap()
+        };
+        assert!(run(source.path(), &direct) == run(&archive, &image));
+
+        let mut command = livestick();
+        command
+            .args(["squashfs", "create", "--force", "-"])
+            .arg(&image);
+        let mut piped = Command::new("cat")
+            .arg(&archive)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let run = command.stdin(piped.stdout.take().unwrap()).output();
+        let run = run.unwrap();
+        assert!(piped.wait().unwrap().success());
+        assert_done(&run);
+        assert!(listing(&image).contains("/etc/deep/one"));
+        fs::write(&archive, &fs::read(&archive).unwrap()[..100]).unwrap();
+        let cut = create(&archive, &image, &["--force"]);
+        assert_fails(&cut, 1, &["as a tar archive"]);
+    }
+}
+
+#[test]
+fn the_order_of_files_is_the_callers() {
+    let (source, out) = (source(), scratch());
+    write(source.path(), "bin/noise", noise());
+    let list = out.path().join("list");
+    let list = list.to_str().unwrap();
+    fs::write(list, "bin/noise 10\nno such file -5\n").unwrap();
+    let image = out.path().join("image");
+    let run = create(source.path(), &image, &["--sort", list]);
+    assert_done(&run);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.contains("`no such file`"), "{said}");
+    let bytes = fs::read(&image).unwrap();
+    let place = bytes
+        .windows(64)
+        .position(|window| window == &noise()[..64]);
+    assert!(place.is_some_and(|place| place < 200), "{place:?}");
+    fs::write(list, "bin/noise high\n").unwrap();
+    let wrong = create(source.path(), &image, &["--sort", list, "--force"]);
+    assert_fails(&wrong, 2, &["bin/noise high"]);
+}
+
+/// Bytes that cannot be compressed, and so are stored as they are.
+fn noise() -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56).to_le_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(200_000).collect()
+}

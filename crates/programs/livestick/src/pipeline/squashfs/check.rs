@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::progress::{Display, StageTime};
 use crate::settings::Check;
 use anyhow::Context;
+use livestick_blockio::Progress;
 use livestick_squashfs::{CheckReport, Finding, Severity};
 use serde::Serialize;
 use std::path::PathBuf;

@@ -24,18 +24,20 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
         unreadable,
     } = contents;
     rewrite_tree(&mut tree, &settings)?;
-    let written = livestick_squashfs::write(
-        &tree,
-        files.source(),
-        target.file(),
-        &squashfs_options(&settings),
-        display,
-    );
+    let mut options = squashfs_options(&settings);
+    let (priorities, missing) = rewrite::priorities(&tree, &settings.sort);
+    options.priorities = priorities;
+    let written =
+        livestick_squashfs::write(&tree, files.source(), target.file(), &options, display);
     let summary = written.map_err(no_squashfs)?;
     let path = target.publish()?;
 
     let mut created = created(&settings, path, &summary, &unreadable);
     created.warnings = warnings;
+    let missing = missing
+        .iter()
+        .map(|path| format!("--sort names `{path}`, which is not there"));
+    created.warnings.extend(missing);
     created.warnings.extend(warnings::of_root(&summary));
     created.stages = display.finish();
     Ok(created)

@@ -3,6 +3,7 @@
 use crate::settings::{Added, XattrFilter};
 use anyhow::{Context, bail};
 use livestick_tree::{NodeId, Tree, Xattr};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -49,6 +50,30 @@ pub fn filter_xattrs(tree: &mut Tree, filter: &XattrFilter) {
             *xattrs = kept.cloned().collect();
         }
     });
+}
+
+/// The priorities of files by a list in which a directory stands for all that is below it, and a
+/// later line has the last word; and what of the list is not there.
+pub fn priorities(tree: &Tree, list: &[(String, i16)]) -> (HashMap<NodeId, i16>, Vec<String>) {
+    let mut priorities = HashMap::new();
+    let mut missing = Vec::new();
+    for (path, priority) in list {
+        match tree.lookup(path.as_bytes()) {
+            Some(node) => for_each_below(tree, node, |id| {
+                priorities.insert(id, *priority);
+            }),
+            None => missing.push(path.clone()),
+        }
+    }
+    (priorities, missing)
+}
+
+fn for_each_below(tree: &Tree, top: NodeId, mut visit: impl FnMut(NodeId)) {
+    let mut waiting = vec![top];
+    while let Some(id) = waiting.pop() {
+        visit(id);
+        waiting.extend(tree.entries(id).map(|(_, id)| id));
+    }
 }
 
 /// Visits every file that has a name; one with several of them is visited as often.
@@ -128,6 +153,17 @@ mod tests {
         };
         filter_xattrs(&mut tree, &exclude);
         assert!(names(&tree).is_empty());
+    }
+
+    #[test]
+    fn a_directory_has_the_priority_of_all_below_it() {
+        let tree = tree();
+        let line = |path: &str, priority| (path.to_owned(), priority);
+        let list = [line("", -1), line("dev", 5), line("etc", 7)];
+        let (priorities, missing) = priorities(&tree, &list);
+        let of = |path: &str| priorities[&tree.lookup(path.as_bytes()).unwrap()];
+        assert_eq!((of(""), of("dev"), of("dev/null")), (-1, 5, 5));
+        assert_eq!(missing, ["etc"]);
     }
 
     #[test]
