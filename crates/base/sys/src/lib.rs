@@ -5,11 +5,13 @@ mod loop_device;
 mod mount_clone;
 mod uevent_socket;
 mod writeback;
+mod xattr_at;
 
 pub use loop_device::LoopDevice;
 pub use mount_clone::clone_mount_read_only;
 pub use uevent_socket::{Received, UeventSocket};
 pub use writeback::start_writeback;
+pub use xattr_at::{get_xattr_at, list_xattrs_at};
 
 #[cfg(test)]
 mod testing {

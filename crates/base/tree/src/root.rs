@@ -4,10 +4,12 @@ use crate::{ContentSource, NodeId, SourceFile, Stamp, Tree};
 use livestick_blockio::ReadAt;
 use rustix::fs::{Mode, OFlags, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
-use std::fs::File;
+use std::cell::Cell;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The largest file that is read whole: kernels, modules and firmware stay far below it.
@@ -136,39 +138,50 @@ impl ContentSource for RootDirectory {
         // Between scan and now a name may have become a link or a pipe: never follow, never wait.
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let file = self.open_resolved(path, OFlags::NONBLOCK, how)?;
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(not_a_file());
         }
-        Ok(Box::new(DirectoryFile(file)))
+        let first = Cell::new(Some(stamp(&metadata)));
+        Ok(Box::new(DirectoryFile { file, first }))
     }
 }
 
-struct DirectoryFile(File);
+struct DirectoryFile {
+    file: File,
+    /// The state in which it was opened, for the first who asks: one look less at each file.
+    first: Cell<Option<Stamp>>,
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    Stamp {
+        length_bytes: metadata.len(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    }
+}
 
 impl ReadAt for DirectoryFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        ReadAt::read_at(&self.0, buffer, offset)
+        ReadAt::read_at(&self.file, buffer, offset)
     }
 }
 
 impl SourceFile for DirectoryFile {
     fn stamp(&self) -> io::Result<Stamp> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = self.0.metadata()?;
-        Ok(Stamp {
-            length_bytes: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+        match self.first.take() {
+            Some(first) => Ok(first),
+            None => Ok(stamp(&self.file.metadata()?)),
+        }
     }
 
     fn data_from(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
-        let start = match rustix::fs::seek(&self.0, SeekFrom::Data(offset)) {
+        let start = match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
             Ok(start) => start,
             // Only a hole is left, or the end.
             Err(Errno::NXIO) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let end = rustix::fs::seek(&self.0, SeekFrom::Hole(start))?;
+        let end = rustix::fs::seek(&self.file, SeekFrom::Hole(start))?;
         Ok(Some(start..end))
     }
 }
@@ -180,7 +193,7 @@ fn not_a_file() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, Kind, Metadata};
+    use crate::{Content, Kind};
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -224,7 +237,7 @@ mod tests {
         file.set_len(8 << 20).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"x", 4 << 20).unwrap();
 
-        let metadata = Metadata {
+        let metadata = crate::Metadata {
             permissions: 0o644,
             uid: 0,
             gid: 0,
