@@ -81,10 +81,12 @@ fn sizes_around_block_edges_in_every_compression() {
     }
 }
 
-/// Programs for machines whose code xz has filters for, as an ELF header and calls.
-fn program(machine: [u8; 2], order: u8, call: &[u8], seed: u64, length: usize) -> Vec<u8> {
+/// Libraries for machines whose code xz has filters for, as an ELF header and calls.
+fn library(machine: [u8; 2], order: u8, call: &[u8], seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0x7F, b'E', b'L', b'F', 2, order, 1];
-    bytes.resize(18, 0);
+    // A library.
+    bytes.resize(16, 0);
+    bytes.extend(if order == 1 { [3, 0] } else { [0, 3] });
     bytes.extend(machine);
     bytes.resize(64, 0);
     for operand in noise(seed, length / 8).chunks(2) {
@@ -111,7 +113,7 @@ fn code_of_every_machine_comes_back_through_the_filters() {
             .into_iter()
             .enumerate()
         {
-            let bytes = program(machine, order, call, seed as u64, size);
+            let bytes = library(machine, order, call, seed as u64, size);
             add(
                 &mut tree,
                 Tree::ROOT,
