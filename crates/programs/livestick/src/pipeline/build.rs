@@ -145,7 +145,7 @@ fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
         },
         squashfs: SquashfsSize {
             bytes: written.root_bytes,
-            compression: compression_name(settings.compression),
+            compression: settings.compression.to_string(),
             duplicate_files: summary.duplicate_files,
             duplicate_bytes: summary.duplicate_bytes,
         },
