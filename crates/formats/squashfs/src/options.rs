@@ -44,8 +44,8 @@ pub enum Compression {
 /// absolute ones, which repeat. Programs get about 7 % smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum XzFilter {
-    /// The blocks of an ELF file get the filter of its machine: x86, ARM, Thumb, big-endian
-    /// PowerPC or SPARC. A kernel needs that filter to read them (`CONFIG_XZ_DEC_X86` and so on),
+    /// The blocks of programs and libraries, ELF files, get the filter of their machine: x86, ARM,
+    /// Thumb, big-endian PowerPC or SPARC. A kernel needs that filter to read them (`CONFIG_XZ_DEC_X86` and so on),
     /// which is there by default. ARM64 and RISC-V get none: kernels before 6.12 could not read
     /// them.
     #[default]

@@ -7,12 +7,16 @@ use crate::support::image::{
     noise, options, text,
 };
 use crate::support::random::{grow, specs};
+use livestick_blockio::{ReadAt, WriteAt};
 use livestick_squashfs::{Compression, Options, XzFilter};
-use livestick_tree::{Kind, Metadata, NodeId, RootDirectory, Tree, Xattr};
+use livestick_tree::{
+    Content, ContentSource, Kind, Metadata, NodeId, RootDirectory, SourceFile, Stamp, Tree, Xattr,
+};
 use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -73,10 +77,12 @@ fn sizes_around_block_edges_in_every_compression() {
     }
 }
 
-/// Programs for machines whose code xz has filters for, as an ELF header and calls.
-fn program(machine: [u8; 2], order: u8, call: &[u8], seed: u64, length: usize) -> Vec<u8> {
+/// Libraries for machines whose code xz has filters for, as an ELF header and calls.
+fn library(machine: [u8; 2], order: u8, call: &[u8], seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0x7F, b'E', b'L', b'F', 2, order, 1];
-    bytes.resize(18, 0);
+    // A library.
+    bytes.resize(16, 0);
+    bytes.extend(if order == 1 { [3, 0] } else { [0, 3] });
     bytes.extend(machine);
     bytes.resize(64, 0);
     for operand in noise(seed, length / 8).chunks(2) {
@@ -103,7 +109,7 @@ fn code_of_every_machine_comes_back_through_the_filters() {
             .into_iter()
             .enumerate()
         {
-            let bytes = program(machine, order, call, seed as u64, size);
+            let bytes = library(machine, order, call, seed as u64, size);
             add(
                 &mut tree,
                 Tree::ROOT,
@@ -345,6 +351,95 @@ fn five_gigabytes_of_holes_take_no_space_and_no_time() {
     }
     let holes = fs::metadata(mounted.path().join("holes")).unwrap();
     assert_eq!(holes.len(), (4 << 30) + 1);
+}
+
+/// A file of 5 GiB without holes, the same text in each block but for its number.
+struct Long;
+
+const LONG_BYTES: u64 = (5 << 30) + 12_345;
+const LONG_PART: usize = 64 << 10;
+
+impl Long {
+    fn part(number: u64) -> Vec<u8> {
+        let mut part = number.to_le_bytes().to_vec();
+        part.resize(LONG_PART, b'.');
+        part
+    }
+}
+
+impl ContentSource for Long {
+    fn open(&self, _: &Tree, _: NodeId) -> io::Result<Box<dyn SourceFile>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl ReadAt for Long {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let part = LONG_PART as u64;
+        let rest = usize::try_from(LONG_BYTES.saturating_sub(offset)).unwrap();
+        let limit = buffer.len().min(rest);
+        Self::part(offset / part)[usize::try_from(offset % part).unwrap()..]
+            .read_at(&mut buffer[..limit], 0)
+    }
+}
+
+impl SourceFile for Long {
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp {
+            length_bytes: LONG_BYTES,
+            changed: (0, 0),
+        })
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((offset < LONG_BYTES).then_some(offset..LONG_BYTES))
+    }
+}
+
+#[test]
+fn five_gigabytes_of_data_are_one_file() {
+    let mut tree = new_tree();
+    let kind = Kind::File {
+        length_bytes: LONG_BYTES,
+        content: Content::Source,
+    };
+    add(&mut tree, Tree::ROOT, "long", kind);
+    let (image, summary) = image(&tree, &Long, &options()).unwrap();
+    assert_eq!(
+        (summary.content_bytes, summary.sparse_bytes),
+        (LONG_BYTES, 0)
+    );
+    let Some(mounted) = Mounted::new(&image) else {
+        return;
+    };
+    let found = File::open(mounted.path().join("long")).unwrap();
+    assert_eq!(found.metadata().unwrap().len(), LONG_BYTES);
+    for offset in [0, 1 << 31, (4 << 30) - 100, 5 << 30, LONG_BYTES - 100] {
+        let (mut actual, mut expected) = ([0; 100], [1; 100]);
+        found.read_exact_at(&mut actual, offset).unwrap();
+        Long.read_exact_at(&mut expected, offset).unwrap();
+        assert_eq!(actual, expected, "{offset}");
+    }
+}
+
+#[test]
+fn a_million_files_in_one_directory() {
+    let mut tree = new_tree();
+    for number in 0..1_000_000_u32 {
+        let kind = Kind::inline_file(number.to_le_bytes());
+        add(&mut tree, Tree::ROOT, &format!("{number:07}"), kind);
+    }
+    let (image, summary) = image(&tree, &Nothing, &options()).unwrap();
+    assert_eq!(summary.counts.files, 1_000_000);
+    let Some(mounted) = Mounted::new(&image) else {
+        return;
+    };
+    let names = fs::read_dir(mounted.path()).unwrap();
+    assert_eq!(names.count(), 1_000_000);
+    for number in (0..1_000_000_u32).step_by(9973) {
+        let bytes = fs::read(mounted.path().join(format!("{number:07}"))).unwrap();
+        assert_eq!(bytes, number.to_le_bytes());
+    }
 }
 
 #[test]
