@@ -1,4 +1,6 @@
-//! Writes SquashFS 4.0 images, the compressed read-only filesystem of Linux.
+//! Writes, reads and checks SquashFS 4.0 images, the compressed read-only filesystem of Linux.
+//!
+//! # Writing
 //!
 //! [`write()`] takes a [`Tree`](livestick_tree::Tree), reads the files from a
 //! [`ContentSource`](livestick_tree::ContentSource), and writes the image from front to end in large
@@ -14,7 +16,7 @@
 //!   block more for each thread. Beside that about 100 bytes are kept for a file.
 //! - **Equal files** are stored once. Their bytes are compared; a hash alone decides nothing.
 //!
-//! # Limits
+//! The limits of the format:
 //!
 //! | of | is | otherwise |
 //! |---|---|---|
@@ -25,8 +27,6 @@
 //! | inode table, directory table | 4 GiB each, compressed | [`WriteError::TableSize`] |
 //! | times | 1970 to 2106, whole seconds | moved to the limit, and counted |
 //! | attributes | `user.`, `trusted.`, `security.` | left out, and listed |
-//!
-//! # Example
 //!
 //! ```
 //! use livestick_blockio::NoProgress;
@@ -45,6 +45,54 @@
 //! let summary = livestick_squashfs::write(&tree, &source, &image, &options, &NoProgress)?;
 //! assert_eq!(summary.length_bytes, 4096);
 //! assert_eq!(summary.counts.files, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Reading and checking
+//!
+//! [`Image::open`] opens what any writer made with gzip, xz, lz4 or zstd. Files are found by path or
+//! listed, and their bytes read from anywhere or streamed; [`Image::extract`] writes them into a
+//! directory and never outside of it. [`check()`] goes by the kernel's rules, decompresses
+//! everything, and says of each [`Finding`] whether Linux would refuse the image.
+//!
+//! Images may be damaged or hostile. Reading one gives bytes or a [`ReadError`], in bounded time and
+//! memory for its length, and never panics:
+//!
+//! | of | is | otherwise |
+//! |---|---|---|
+//! | a file in an image | 2^63 − 1 bytes | [`ReadError::Damaged`] |
+//! | a name, a link's target that is read | 256 bytes, 64 KiB | [`ReadError::Damaged`] |
+//! | a file's attributes, one value | 4 MiB, 64 KiB | [`ReadError::Damaged`] |
+//! | the memory of an xz stream | 32 MiB | [`ReadError::Damaged`] |
+//! | directories in each other, extracted | 512 | [`ReadError::Depth`] |
+//! | findings that are kept | 1000 | counted |
+//!
+//! ```
+//! use livestick_blockio::NoProgress;
+//! use livestick_squashfs::{CheckOptions, Compression, Image, Options};
+//! # use livestick_tree::{Kind, Metadata, RootDirectory, Tree};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let metadata = Metadata { permissions: 0o755, uid: 0, gid: 0, modified_seconds: 0 };
+//! # let mut tree = Tree::new(metadata, Box::default());
+//! # tree.add(Tree::ROOT, b"hello", metadata, Kind::inline_file(*b"world"), Box::default())?;
+//! # let source = RootDirectory::open("/".as_ref())?;
+//! # let file = tempfile::tempfile()?;
+//! # let options = Options::new(Compression::Gzip { level: 6 });
+//! # livestick_squashfs::write(&tree, &source, &file, &options, &NoProgress)?;
+//! // `file` is an image of one file.
+//! let report = livestick_squashfs::check(&file, &CheckOptions::default(), &NoProgress)?;
+//! assert!(report.findings.is_empty());
+//!
+//! let image = Image::open(file)?;
+//! for entry in image.entries(&image.root()?)? {
+//!     assert_eq!(entry?.name, b"hello");
+//! }
+//! let inode = image.lookup(b"/hello")?.ok_or("it is not there")?;
+//! let mut bytes = [0; 16];
+//! let count = image.read_at(&inode, &mut bytes, 1)?;
+//! assert_eq!(&bytes[..count], b"orld");
 //! # Ok(())
 //! # }
 //! ```

@@ -15,7 +15,7 @@ use crate::ReadError;
 use crate::format::PADDING_BYTES;
 use crate::read::Image;
 use crate::read::layout::Layout;
-use crate::read::superblock::Superblock;
+use crate::read::superblock::{LZO, Superblock};
 use livestick_blockio::{Progress, ReadAt};
 use std::num::NonZeroUsize;
 use tables::MetadataMaps;
@@ -48,7 +48,8 @@ impl Default for CheckOptions {
 /// metadata, of unknown length, and the data, in bytes as stored.
 ///
 /// # Errors
-/// Only [`ReadError::Interrupted`] and [`ReadError::Thread`]: then nothing is known.
+/// [`ReadError::Interrupted`], [`ReadError::Thread`], and [`ReadError::UnsupportedCompressor`] where
+/// the image is compressed with lzo, which kernels read and we do not: then nothing is known.
 pub fn check<R: ReadAt + Sync>(
     source: &R,
     options: &CheckOptions,
@@ -56,7 +57,7 @@ pub fn check<R: ReadAt + Sync>(
 ) -> Result<CheckReport, ReadError> {
     progress.start("metadata", None);
     let mut report = CheckReport::default();
-    let Some(image) = open(source, &mut report) else {
+    let Some(image) = open(source, &mut report)? else {
         return Ok(report);
     };
     let maps = MetadataMaps::read(&image, &mut report, progress)?;
@@ -74,12 +75,16 @@ pub fn check<R: ReadAt + Sync>(
 }
 
 /// What has to be right before anything else can be looked at. `None`: it is not.
-fn open<'a, R: ReadAt>(source: &'a R, report: &mut CheckReport) -> Option<Image<&'a R>> {
+fn open<'a, R: ReadAt>(
+    source: &'a R,
+    report: &mut CheckReport,
+) -> Result<Option<Image<&'a R>>, ReadError> {
     let superblock = match Superblock::read(source) {
         Ok(superblock) => superblock,
+        Err(error @ ReadError::UnsupportedCompressor(LZO)) => return Err(error),
         Err(error) => {
             report.error(Severity::Mount, None, &error);
-            return None;
+            return Ok(None);
         }
     };
     report.superblock = Some(superblock.clone());
@@ -91,26 +96,26 @@ fn open<'a, R: ReadAt>(source: &'a R, report: &mut CheckReport) -> Option<Image<
         report.error(Severity::Mount, None, fault);
     }
     if !faults.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut image = Image::assemble(source, superblock, layout);
     image.ids = match image.read_ids() {
         Ok(ids) => ids,
         Err(error) => {
             report.error(Severity::Access, None, &error);
-            return None;
+            return Ok(None);
         }
     };
     match image.root() {
-        Ok(root) if root.is_directory() => Some(image),
+        Ok(root) if root.is_directory() => Ok(Some(image)),
         Ok(_) => {
             let place = ("inode table", image.layout.inodes.start);
             report.note(Severity::Mount, place, "the root is not a directory");
-            None
+            Ok(None)
         }
         Err(error) => {
             report.error(Severity::Mount, Some(Vec::new()), &error);
-            None
+            Ok(None)
         }
     }
 }

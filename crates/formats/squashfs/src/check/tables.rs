@@ -51,6 +51,7 @@ impl MetadataMap {
                 report.note(Severity::Odd, (table.name, short), problem);
             }
             short = (block.bytes.len() < METADATA_BLOCK_BYTES).then_some(at);
+            progress.advance(block.next - at);
             at = block.next;
         }
         Ok(map)

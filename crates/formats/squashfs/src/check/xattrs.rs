@@ -3,11 +3,11 @@
 use super::tables::{MetadataMap, MetadataMaps, stop};
 use super::{CheckReport, Severity};
 use crate::ReadError;
-use crate::format::{RawXattrSet, XATTR_PREFIXES};
+use crate::format::{RawXattr, RawXattrSet, XATTR_PREFIXES};
 use crate::read::Image;
 use crate::read::layout::{Reference, XattrTables};
 use crate::read::stored::Cursor;
-use crate::read::xattr::{Key, VALUE_LIMIT_BYTES};
+use crate::read::xattr::{FILE_LIMIT_BYTES, Key, VALUE_LIMIT_BYTES};
 use livestick_blockio::{Progress, ReadAt};
 use zerocopy::byteorder::little_endian::{U32, U64};
 
@@ -63,6 +63,7 @@ impl<R: ReadAt> Checker<'_, R> {
         if raw.count.get() == 0 {
             return Err(cursor.damaged("a set of attributes is empty"));
         }
+        let mut held = 0;
         for _ in 0..raw.count.get() {
             let key = Key::read(&mut cursor, stored)?;
             if usize::from(key.prefix) >= XATTR_PREFIXES.len() {
@@ -72,7 +73,11 @@ impl<R: ReadAt> Checker<'_, R> {
                 return Err(cursor.damaged("the name of an attribute is empty, or has a NUL"));
             }
             let length = cursor.read::<U32, _>(stored)?.get();
-            self.value(&mut cursor, length, key.out_of_line)?;
+            held += self.value(&mut cursor, length, key.out_of_line)?;
+            held += size_of::<RawXattr>() + key.name.len();
+            if held > FILE_LIMIT_BYTES {
+                return Err(cursor.damaged("a set of attributes is longer than 4 MiB"));
+            }
             let bytes = 8 + key.name.len() as u64 + u64::from(length);
             let left = self.bytes_left.checked_sub(bytes);
             self.bytes_left = left.ok_or_else(|| cursor.damaged(OVERLAP))?;
@@ -80,13 +85,20 @@ impl<R: ReadAt> Checker<'_, R> {
         Ok(())
     }
 
-    fn value(&self, cursor: &mut Cursor, length: u32, out_of_line: bool) -> Result<(), ReadError> {
+    /// Looks at a value; says how long it is.
+    fn value(
+        &self,
+        cursor: &mut Cursor,
+        length: u32,
+        out_of_line: bool,
+    ) -> Result<usize, ReadError> {
         let stored = &self.image.stored;
         if length > VALUE_LIMIT_BYTES {
             return Err(cursor.damaged("the value of an attribute is longer than 64 KiB"));
         }
         if !out_of_line {
-            return cursor.skip(stored, length.into());
+            cursor.skip(stored, length.into())?;
+            return Ok(length as usize);
         }
         if length as usize != size_of::<U64>() {
             return Err(cursor.damaged("the place of a value is not 8 bytes long"));
@@ -99,7 +111,7 @@ impl<R: ReadAt> Checker<'_, R> {
         if length > VALUE_LIMIT_BYTES || position + 4 + u64::from(length) > self.map.bytes {
             return Err(there.damaged("a value that is named elsewhere is too long"));
         }
-        Ok(())
+        Ok(length as usize)
     }
 
     fn place(&self, number: u64) -> Result<Reference, ReadError> {

@@ -15,6 +15,8 @@ use zerocopy::FromBytes;
 
 /// The logarithms of the block sizes that the kernel reads.
 const BLOCK_LOGS: std::ops::RangeInclusive<u16> = 12..=20;
+/// A compressor that kernels have and we do not.
+pub(crate) const LZO: &str = "lzo";
 /// No compressor has more options than this.
 const OPTIONS_LIMIT_BYTES: u16 = 8;
 
@@ -249,7 +251,7 @@ fn compressor(number: u16) -> Result<Compressor, ReadError> {
         COMPRESSOR_XZ => Ok(Compressor::Xz),
         COMPRESSOR_LZ4 => Ok(Compressor::Lz4),
         COMPRESSOR_ZSTD => Ok(Compressor::Zstd),
-        COMPRESSOR_LZO => Err(ReadError::UnsupportedCompressor("lzo")),
+        COMPRESSOR_LZO => Err(ReadError::UnsupportedCompressor(LZO)),
         COMPRESSOR_LZMA => Err(ReadError::UnsupportedCompressor("lzma")),
         number => Err(ReadError::UnknownCompressor(number)),
     }

@@ -12,7 +12,7 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 pub(crate) const VALUE_LIMIT_BYTES: u32 = 64 << 10;
 /// What names and values of one file may take together. The kernel lists 64 KiB of names at most,
 /// and filesystems hold far less than this.
-const FILE_LIMIT_BYTES: usize = 4 << 20;
+pub(crate) const FILE_LIMIT_BYTES: usize = 4 << 20;
 
 /// An attribute as it is stored, before its value.
 pub(crate) struct Key {

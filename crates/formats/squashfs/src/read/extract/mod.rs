@@ -403,6 +403,7 @@ impl<R: ReadAt> Extractor<'_, R> {
     fn content(&mut self, file: &File, place: &FilePlace) -> Result<(), ReadError> {
         let mut content = Content::new(self.image, place);
         let mut offset: u64 = 0;
+        let mut written: u64 = 0;
         loop {
             if self.progress.interrupted() {
                 return Err(ReadError::Interrupted);
@@ -417,6 +418,7 @@ impl<R: ReadAt> Extractor<'_, R> {
                 Some(Piece::Data(bytes)) => {
                     file.write_all_at(bytes, offset)
                         .map_err(|source| self.output(source))?;
+                    written = offset + bytes.len() as u64;
                     bytes.len() as u64
                 }
             };
@@ -424,8 +426,10 @@ impl<R: ReadAt> Extractor<'_, R> {
             self.progress.advance(length);
         }
         // A hole at the end is made by the length alone.
-        file.set_len(place.length_bytes)
-            .map_err(|source| self.output(source))?;
+        if written < place.length_bytes {
+            file.set_len(place.length_bytes)
+                .map_err(|source| self.output(source))?;
+        }
         self.summary.content_bytes += place.length_bytes;
         Ok(())
     }
