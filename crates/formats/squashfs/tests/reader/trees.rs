@@ -9,10 +9,11 @@ use crate::support::reading::assert_reads;
 use crate::support::scan::scan;
 use livestick_blockio::NoProgress;
 use livestick_squashfs::{
-    CheckOptions, Compression, Compressor, CompressorOptions, ExtractOptions, Image, Options, check,
+    CheckOptions, Compression, Compressor, CompressorOptions, ExtractOptions, Image, Options,
+    XzFilter, check,
 };
 use livestick_tree::{Kind, NodeId, RootDirectory, Tree, Xattr};
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
@@ -36,12 +37,21 @@ fn assert_good(bytes: &[u8], tree: &Tree, contents: &dyn Fn(NodeId) -> Vec<u8>) 
     assert!(files <= u64::from(report.superblock.unwrap().inodes));
 }
 
+/// Fast levels, other than what a reader could take for granted.
+const CODECS: [Compression; 5] = [
+    Compression::Zstd { level: 1 },
+    Compression::Gzip { level: 4 },
+    Compression::Xz {
+        level: 0,
+        filter: XzFilter::Auto,
+    },
+    Compression::Lz4 { level: 1 },
+    Compression::Lz4 { level: 3 },
+];
+
 #[test]
 fn sizes_around_block_edges() {
-    for compression in [
-        Compression::Zstd { level: 1 },
-        Compression::Gzip { level: 6 },
-    ] {
+    for compression in CODECS {
         for block_size_bytes in [4 << 10, 128 << 10, 1 << 20] {
             let mut tree = new_tree();
             for (seed, size) in edges(block_size_bytes as usize).into_iter().enumerate() {
@@ -75,6 +85,12 @@ fn sizes_around_block_edges() {
                 (Compression::Zstd { level }, CompressorOptions::Zstd { level: read })
                 | (Compression::Gzip { level }, CompressorOptions::Gzip { level: read, .. }) => {
                     assert_eq!(level, read);
+                }
+                (Compression::Xz { .. }, CompressorOptions::Xz { filters, .. }) => {
+                    assert_ne!(filters, 0);
+                }
+                (Compression::Lz4 { level }, CompressorOptions::Lz4 { version, flags }) => {
+                    assert_eq!((version, flags), (1, u32::from(level > 1)));
                 }
                 other => panic!("{other:?}"),
             }
@@ -127,16 +143,12 @@ proptest! {
     #[test]
     fn any_tree_comes_back(
         specs in proptest::collection::vec(specs(), 0..80),
-        gzip in any::<bool>(),
+        codec in 0..CODECS.len(),
         block_log in 12..=20_u32,
     ) {
         let tree = grow(specs);
         let options = Options {
-            compression: if gzip {
-                Compression::Gzip { level: 4 }
-            } else {
-                Compression::Zstd { level: 4 }
-            },
+            compression: CODECS[codec],
             block_size_bytes: 1 << block_log,
             ..options()
         };
