@@ -98,7 +98,10 @@ impl Boot {
         };
         self.report
             .step(&format!("the stick is {}", medium.device.name));
-        self.lay_root_and_leave(medium)
+        let failed = self.lay_root_and_leave(medium);
+        // Events of this stick that still wait are no news: it would be found once more, and fail.
+        let _ = self.take_news();
+        failed
     }
 
     /// Takes down what a failed attempt left, except where there is no way back.

@@ -98,7 +98,7 @@ fn names(folder: &Path) -> Result<BTreeSet<OsString>> {
 }
 
 /// The quick codecs that the data set's contests have, and the one that is always among them.
-fn codecs(data: Data) -> Vec<&'static str> {
+pub fn codecs(data: Data) -> Vec<&'static str> {
     let contests = CONTESTS.iter().filter(|contest| contest.data == data);
     let used: Vec<_> = contests
         .flat_map(|contest| contest.ours)

@@ -180,11 +180,12 @@ fn introduction(data: Data, files: Files, runs: usize, jobs: usize) -> String {
     format!(
         "{}: {} in {} files. Blocks of 128 KiB, {jobs} workers each, warm cache, medians of {runs} \
          interleaved runs; ÷ is the ratio to Debian's `mksquashfs` above it. The kernel mounted an \
-         image of each of ours, and it was what it was made of; one worker made the same bytes as \
-         several.",
+         image of each of ours, and it was what it was made of; with {quick} one worker made the same \
+         bytes as several.",
         data.description(),
         bytes(files.bytes),
         files.count,
+        quick = check::codecs(data).join(", "),
     )
 }
 
