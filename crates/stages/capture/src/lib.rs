@@ -12,6 +12,7 @@ mod mounts;
 mod rules;
 mod scan;
 mod source;
+mod walk;
 mod xattr;
 
 pub use error::CaptureError;

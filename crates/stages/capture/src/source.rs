@@ -2,7 +2,7 @@
 
 use crate::mounts::mounts_below;
 use crate::rules::Rules;
-use crate::scan::Scan;
+use crate::scan::scan;
 use crate::{CaptureError, Exclusions};
 use livestick_blockio::Progress;
 use livestick_tree::{RootDirectory, Tree};
@@ -144,7 +144,7 @@ impl Source {
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<Capture, CaptureError> {
-        let mut capture = Scan::new(&self.files, rules, options)?.run(progress)?;
+        let mut capture = scan(&self.files, rules, options, progress)?;
         let emptied = capture.report.emptied.clone();
         let inside = |mount: &PathBuf| emptied.iter().any(|path| mount.starts_with(path));
         let other = self.mounts.iter().filter(|mount| !inside(mount));
