@@ -76,6 +76,10 @@ pub(crate) fn compressor_options(
     Some(bytes)
 }
 
+/// Where the fast probe of a block that looks like noise saves less than this part of it, a slow level
+/// saves hardly more: music and pictures.
+const LITTLE: usize = 32;
+
 /// Compresses blocks.
 pub(crate) struct Encoder {
     codec: Codec,
@@ -125,9 +129,15 @@ impl Encoder {
         let output = &mut output[..input.len().saturating_sub(1)];
         if let Some(probe) = &mut self.probe
             && looks_like_noise(input)
-            && probe.encode(input, output)?.is_none()
         {
-            return Ok(None);
+            match (probe.encode(input, output)?, &self.codec) {
+                (None, _) => return Ok(None),
+                // As good as it gets, and there already.
+                (Some(length), Codec::Zstd(_)) if input.len() - length < input.len() / LITTLE => {
+                    return Ok(Some(length));
+                }
+                _ => {}
+            }
         }
         match &mut self.codec {
             Codec::Zstd(zstd) => zstd.encode(input, output),
