@@ -78,7 +78,7 @@ pub(crate) fn compressor_options(
 
 /// Where the fast probe of a block that looks like noise saves less than this part of it, a slow level
 /// saves hardly more: music and pictures.
-const LITTLE: usize = 32;
+const LITTLE: usize = 40;
 
 /// Compresses blocks.
 pub(crate) struct Encoder {
