@@ -74,13 +74,9 @@ fn timed<T>(name: &str, stages: &mut Stages, work: impl FnOnce() -> Result<T>) -
 
 fn watch(image: &Path, firmware: Firmware) -> Result<Report> {
     let machine = Machine::new(image, firmware);
-    let name = match firmware {
-        Firmware::Bios => "BIOS",
-        Firmware::Uefi => "UEFI",
-    };
-    eprintln!("Booting it as a USB stick on {name}; this takes a minute or two ...");
+    eprintln!("Booting it as a USB stick on {firmware}; this takes a minute or two ...");
     boot(&machine, &Watch::default(), &|| false)
-        .with_context(|| format!("cannot boot it on {name}"))
+        .with_context(|| format!("cannot boot it on {firmware}"))
 }
 
 fn times(stages: &Stages) -> String {

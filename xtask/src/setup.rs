@@ -137,6 +137,12 @@ const PACKAGES: &[Package] = {
         ),
         package("ovmf", &[], "the UEFI firmware to boot them with", &[Boots]),
         package(
+            "ovmf-ia32",
+            &[],
+            "32-bit UEFI firmware to boot them with",
+            &[Boots],
+        ),
+        package(
             "dosfstools",
             &["fsck.fat", "mkfs.vfat"],
             "checks FAT volumes",

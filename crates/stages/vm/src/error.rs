@@ -1,5 +1,6 @@
 //! Why nothing could be booted.
 
+use crate::Firmware;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,9 +11,12 @@ pub enum Error {
     /// There is no QEMU.
     #[error("QEMU for x86-64 is not installed")]
     NoQemu,
-    /// There is no UEFI firmware for QEMU.
-    #[error("OVMF, the UEFI firmware for QEMU, is not installed")]
-    NoFirmware,
+    /// There is no UEFI firmware of this kind for QEMU.
+    #[error("OVMF for {firmware}, the firmware for QEMU, is not installed")]
+    NoFirmware {
+        /// What it would be.
+        firmware: Firmware,
+    },
     /// The image cannot be opened.
     #[error("cannot read {path}")]
     Image {
@@ -70,10 +74,20 @@ impl Error {
                 "install the package qemu-system-x86 (Debian, Ubuntu, Fedora, Arch) \
                  or qemu-x86 (openSUSE)",
             ),
-            Self::NoFirmware => Some(
-                "install the package ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, Arch) \
-                 or qemu-ovmf-x86_64 (openSUSE)",
-            ),
+            Self::NoFirmware { firmware } => Some(match firmware {
+                Firmware::UefiIa32 => {
+                    "install the package ovmf-ia32 (Debian, Ubuntu), edk2-ovmf-ia32 (Fedora), \
+                     edk2-ovmf (Arch) or qemu-ovmf-ia32 (openSUSE)"
+                }
+                Firmware::SecureBoot => {
+                    "install the package ovmf (Debian, Ubuntu), edk2-ovmf (Fedora) \
+                     or qemu-ovmf-x86_64 (openSUSE)"
+                }
+                Firmware::Bios | Firmware::Uefi => {
+                    "install the package ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, Arch) \
+                     or qemu-ovmf-x86_64 (openSUSE)"
+                }
+            }),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use livestick_handoff::oem;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,22 @@ pub enum Firmware {
     Bios,
     /// OVMF without Secure Boot: 64-bit UEFI.
     Uefi,
+    /// OVMF for 32-bit UEFI, as in small tablets whose processor is a 64-bit one.
+    UefiIa32,
+    /// OVMF with Microsoft's keys and Secure Boot switched on: 64-bit UEFI that starts only what is
+    /// signed.
+    SecureBoot,
+}
+
+impl fmt::Display for Firmware {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Bios => "BIOS",
+            Self::Uefi => "UEFI",
+            Self::UefiIa32 => "32-bit UEFI",
+            Self::SecureBoot => "UEFI with Secure Boot",
+        })
+    }
 }
 
 /// What executes the guest's instructions.

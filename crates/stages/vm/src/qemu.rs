@@ -1,7 +1,7 @@
 //! QEMU as a process.
 
 use crate::firmware::Ovmf;
-use crate::{Accelerator, Error, Firmware, Machine};
+use crate::{Accelerator, Error, Machine};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -48,6 +48,15 @@ const FIXED_ARGUMENTS: [&str; 20] = [
     "socket,id=serial,fd=1",
     "-serial",
     "chardev:serial",
+];
+
+/// Flash that only System Management Mode may write (EDK II, `OvmfPkg/README`); these add to the
+/// machine that was named before.
+const SMM_ARGUMENTS: [&str; 4] = [
+    "-machine",
+    "smm=on",
+    "-global",
+    "driver=cfi.pflash01,property=secure,value=on",
 ];
 
 /// A running QEMU. Dropping it ends the process and removes its files.
@@ -208,10 +217,9 @@ fn arguments(machine: &Machine) -> Vec<OsString> {
 }
 
 fn firmware_arguments(machine: &Machine, folder: &Path) -> Result<Vec<OsString>, Error> {
-    if machine.firmware == Firmware::Bios {
+    let Some(ovmf) = Ovmf::find(machine.firmware, Path::new("/"))? else {
         return Ok(Vec::new());
-    }
-    let ovmf = Ovmf::find(Path::new("/"))?;
+    };
     let variables = folder.join("variables.fd");
     fs::copy(&ovmf.variables, &variables).map_err(|source| Error::Prepare {
         what: "firmware variables",
@@ -222,12 +230,16 @@ fn firmware_arguments(machine: &Machine, folder: &Path) -> Result<Vec<OsString>,
         drive.push(escape(path.as_os_str()));
         drive
     };
-    Ok(vec![
+    let mut arguments = vec![
         "-drive".into(),
         drive("unit=0,readonly=on", &ovmf.code),
         "-drive".into(),
         drive("unit=1", &variables),
-    ])
+    ];
+    if ovmf.needs_smm {
+        arguments.extend(SMM_ARGUMENTS.map(OsString::from));
+    }
+    Ok(arguments)
 }
 
 /// A value of one of QEMU's options: a comma in it is written twice.
