@@ -16,41 +16,89 @@ pub enum Root {
     Plain,
     /// A media computer's system of about 1.9 GB in about 40,000 files.
     Big,
+    /// The small one started by sysvinit, and with `/bin`, `/sbin` and `/lib` beside `/usr`.
+    Sysvinit,
+    /// Started by OpenRC.
+    Openrc,
+    /// Started by runit.
+    Runit,
+    /// Started by BusyBox, to which `/sbin/init` is an absolute link.
+    Busybox,
+    /// Debian 13, whose modules are compressed.
+    Trixie,
+    /// Debian 14, whose kernel lets the initramfs pivot.
+    Forky,
+    /// A file that does not get smaller, and with which the root image passes 4 GiB.
+    Huge,
 }
 
 /// How a root is made. A changed recipe makes its root anew.
 struct Recipe {
     name: &'static str,
+    suite: &'static str,
     packages: String,
+    /// What mmdebstrap is told besides.
+    options: &'static [&'static str],
     /// Programs beside this crate that mmdebstrap calls when the packages are installed.
     hooks: &'static [&'static str],
 }
 
-const SUITE: &str = "bookworm";
+const BOOKWORM: &str = "bookworm";
 
 const SYSTEM: &str = "systemd,systemd-sysv,udev,dbus,kmod,login,passwd,util-linux,iproute2,\
     iputils-ping,procps,linux-image-amd64";
 const MEDIA: &str =
     "openssh-server,python3,xserver-xorg,lightdm,xfce4,kodi,vlc,ffmpeg,mpd,chromium";
 
+/// What a system needs that another program than systemd starts.
+const BASE: &str =
+    "udev,kmod,login,passwd,util-linux,iproute2,iputils-ping,procps,linux-image-amd64";
+/// The init scripts that the packages of Debian 12 no longer bring themselves.
+const SCRIPTS: &str = "initscripts,orphan-sysvinit-scripts,psmisc";
+
 impl Root {
     fn recipe(self) -> Recipe {
+        let debian_12 = |name, packages: &str, hooks| Recipe {
+            name,
+            suite: BOOKWORM,
+            packages: packages.to_owned(),
+            options: &[],
+            hooks,
+        };
+        let account: &[_] = &["roots/account.sh"];
+        let serial: &[_] = &["roots/account.sh", "roots/serial-login.sh"];
+        let scripted = |init: &str| format!("{BASE},{SCRIPTS},{init}");
         match self {
-            Self::Small => Recipe {
-                name: "small",
-                packages: SYSTEM.to_owned(),
-                hooks: &["roots/account.sh", "roots/lived-in.sh"],
+            Self::Small => {
+                let lived_in = &["roots/account.sh", "roots/lived-in.sh"];
+                debian_12("small", SYSTEM, lived_in)
+            }
+            Self::Plain => debian_12("plain", SYSTEM, account),
+            Self::Big => debian_12("big", &format!("{SYSTEM},{MEDIA}"), account),
+            Self::Sysvinit => Recipe {
+                options: &["--hook-dir=/usr/share/mmdebstrap/hooks/no-merged-usr"],
+                hooks: &[
+                    "roots/account.sh",
+                    "roots/serial-login.sh",
+                    "roots/lived-in.sh",
+                ],
+                ..debian_12("sysvinit", &scripted("sysvinit-core"), serial)
             },
-            Self::Plain => Recipe {
-                name: "plain",
-                packages: SYSTEM.to_owned(),
-                hooks: &["roots/account.sh"],
+            Self::Openrc => debian_12("openrc", &scripted("sysvinit-core,openrc"), serial),
+            Self::Runit => debian_12("runit", &scripted("runit-init,runit-services"), serial),
+            Self::Busybox => {
+                let hooks = &["roots/account.sh", "roots/busybox.sh"];
+                debian_12("busybox", &format!("{BASE},busybox"), hooks)
+            }
+            Self::Trixie => Recipe {
+                suite: "trixie",
+                ..debian_12("trixie", SYSTEM, account)
             },
-            Self::Big => Recipe {
-                name: "big",
-                packages: format!("{SYSTEM},{MEDIA}"),
-                hooks: &["roots/account.sh"],
+            Self::Forky => Recipe {
+                suite: "forky",
+                ..debian_12("forky", SYSTEM, account)
             },
+            Self::Huge => debian_12("huge", SYSTEM, &["roots/account.sh", "roots/huge.sh"]),
         }
     }
 }
@@ -62,16 +110,19 @@ impl Root {
 pub fn make(workspace: &Workspace, root: Root) -> Result<PathBuf> {
     let Recipe {
         name,
+        suite,
         packages,
+        options,
         hooks,
     } = root.recipe();
-    let mmdebstrap = vec![
+    let mut mmdebstrap = vec![
         "--variant=minbase".to_owned(),
         format!("--include={packages}"),
         // Mirrors that stand still, such as snapshots, serve lists that have expired.
         "--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned(),
-        SUITE.to_owned(),
     ];
+    mmdebstrap.extend(options.iter().map(|option| (*option).to_owned()));
+    mmdebstrap.push(suite.to_owned());
     let hooks: Vec<_> = hooks
         .iter()
         .map(|hook| workspace.root().join("xtask").join(hook))

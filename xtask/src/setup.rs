@@ -92,6 +92,7 @@ const PACKAGES: &[Package] = {
             "makes Debian roots",
             &[Roots],
         ),
+        package("openssl", &["openssl"], "fills a file with noise", &[Roots]),
         package(
             "libcap2-bin",
             &["setcap", "getcap"],
