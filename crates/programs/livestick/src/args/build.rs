@@ -1,70 +1,19 @@
 //! `livestick build`.
 
-use crate::args::Reporting;
-use clap::{Args, ValueEnum};
-use std::num::NonZeroUsize;
+use crate::args::{Reporting, Stick};
+use clap::Args;
 use std::path::PathBuf;
 
 /// `livestick build`.
 #[derive(Debug, Args)]
 pub struct Build {
-    /// The directory that holds the root. It is never written.
-    pub source: PathBuf,
+    /// What the stick is made of.
+    #[command(flatten)]
+    pub stick: Stick,
 
     /// The image file to make.
     #[arg(short, long, value_name = "IMAGE")]
     pub output: PathBuf,
-
-    /// How to compress the root: zstd[:1-22] or gzip[:1-12].
-    #[arg(
-        short = 'z',
-        long,
-        value_name = "CODEC[:LEVEL]",
-        default_value = "zstd:9"
-    )]
-    pub compression: String,
-
-    /// Leave out what matches, in the syntax of `mksquashfs -wildcards`: anchored at the root, or
-    /// anywhere with a leading `... `. May be given several times.
-    #[arg(short = 'x', long = "exclude", value_name = "PATTERN")]
-    pub exclude: Vec<String>,
-
-    /// The kernel to boot, as `ls /lib/modules` prints it. Without it: the newest.
-    #[arg(short, long, value_name = "VERSION")]
-    pub kernel: Option<String>,
-
-    /// Which firmware the stick boots on.
-    #[arg(long, value_enum, default_value_t = Firmware::Both)]
-    pub firmware: Firmware,
-
-    /// The volume's label, at most 11 characters.
-    #[arg(long, default_value = "LIVESTICK")]
-    pub label: String,
-
-    /// Words to add to the kernel command line of every menu entry.
-    #[arg(
-        long,
-        value_name = "WORDS",
-        default_value = "",
-        allow_hyphen_values = true
-    )]
-    pub cmdline: String,
-
-    /// Seconds that the boot menu waits; 0 boots at once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    pub menu_timeout: u32,
-
-    /// The image's size, such as 8G (decimal) or 8GiB. Without it: as small as can be.
-    #[arg(long, value_name = "SIZE")]
-    pub size: Option<String>,
-
-    /// Compress with this many threads. Without it: as many as there are processors.
-    #[arg(short, long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
-
-    /// Leave out files that cannot be read, and name them, instead of giving up.
-    #[arg(long)]
-    pub skip_unreadable: bool,
 
     /// Replace an image that is there.
     #[arg(long)]
@@ -77,15 +26,4 @@ pub struct Build {
     /// How to report.
     #[command(flatten)]
     pub reporting: Reporting,
-}
-
-/// Which firmware a stick boots on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Firmware {
-    /// Only on BIOS, through SYSLINUX.
-    Bios,
-    /// Only on 64-bit UEFI, through systemd-boot.
-    Uefi,
-    /// On both.
-    Both,
 }

@@ -3,10 +3,12 @@
 mod build;
 mod habits;
 mod squashfs;
+mod stick;
 
-pub use build::{Build, Firmware};
+pub use build::Build;
 pub use habits::translate;
 pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
+pub use stick::{Firmware, Stick};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 

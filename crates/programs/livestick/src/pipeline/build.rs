@@ -1,27 +1,24 @@
 //! From a root to a stick's image.
 
 use crate::failure::{Exit, Failure};
-use crate::pipeline::built::{
-    Built, Differences, ImageSize, InitramfsSize, Outcome, RootSize, SquashfsSize,
-};
+use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, RootSize, SquashfsSize};
 use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::source::{self, Prepared};
-use crate::pipeline::{stick, warnings};
+use crate::pipeline::stick::{self, Boot, firmware_name};
+use crate::pipeline::warnings;
 use crate::progress::Display;
-use crate::settings::{Build, Clock};
+use crate::settings::{Build, Clock, Stick};
 use anyhow::Context;
 use livestick_blockio::Progress;
-use livestick_bootloader::Firmware;
 use livestick_image::{
     BootCode, Existing, Identities, Layout, Output, RootImage, Settings, Timestamp, WriteError,
     Written,
 };
-use livestick_initramfs::{Contents, Initramfs};
 use livestick_squashfs::Summary;
 use livestick_tree::Tree;
 use std::path::PathBuf;
 
-/// Makes the image; with `--dry-run`, does all that writes nothing.
+/// Makes the image; with `--dry-run`, decides on everything and writes nothing.
 pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let existing = match settings.force {
         true => Existing::Replace,
@@ -29,30 +26,25 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     };
     let output = Output::create(&settings.output, existing).map_err(no_output)?;
     display.start("prepare", None);
-    let prepared = source::prepare(&settings)?;
-    let loaders = stick::loaders(&prepared, &settings)?;
-    let manifest_options = manifest_options(&settings);
+    let prepared = source::prepare(&settings.stick)?;
+    let boot = stick::boot(&prepared, &settings.stick, display)?;
     let names: Vec<_> = output.names().map(PathBuf::from).collect();
-    let (capture, options) = source::capture(&prepared, &mut settings, &names, display)?;
-    display.start("initramfs", None);
-    let (initramfs, contents) = stick::initramfs(&prepared, &settings)?;
-    let mut built = planned(&prepared, &settings, capture.report, &initramfs, &contents);
+    let (capture, options) = source::capture(&prepared, &mut settings.stick, &names, display)?;
+    let mut built = planned(&prepared, &settings.stick, capture.report, &boot);
     built
         .warnings
-        .extend(warnings::of_plan(&prepared, &settings, &options));
-    let (layout, boot_code) =
-        stick::layout(&prepared, &settings, loaders, initramfs, manifest_options)?;
+        .extend(warnings::of_plan(&prepared, &settings.stick, &options));
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
     if !settings.dry_run {
-        let volume = volume_settings(&settings, boot_code);
+        let volume = volume_settings(&settings.stick, boot.boot_code);
         let root = Root {
             tree: &capture.tree,
             prepared: &prepared,
-            settings: &settings,
+            settings: &settings.stick,
         };
-        let (written, summary) = root.write(layout, output, &volume, display)?;
+        let (written, summary) = root.write(boot.layout, output, &volume, display)?;
         built.warnings.extend(warnings::of_root(&summary));
         built.outcome = Some(outcome(&settings, &written, &summary));
     }
@@ -64,7 +56,7 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
 struct Root<'a> {
     tree: &'a Tree,
     prepared: &'a Prepared,
-    settings: &'a Build,
+    settings: &'a Stick,
 }
 
 impl Root<'_> {
@@ -100,27 +92,20 @@ impl Root<'_> {
 
 fn planned(
     prepared: &Prepared,
-    settings: &Build,
+    settings: &Stick,
     report: livestick_capture::Report,
-    initramfs: &Initramfs,
-    contents: &Contents,
+    boot: &Boot,
 ) -> Built {
     Built {
         title: prepared.facts.title.clone(),
-        kernel: prepared.selection.kernel.release.clone(),
-        other_kernels: prepared.selection.others.clone(),
+        kernel: boot.selection.kernel.release.clone(),
+        other_kernels: boot.selection.others.clone(),
         firmware: firmware_name(settings.firmware),
         root: RootSize {
             bytes: report.bytes,
             files: report.files,
         },
-        initramfs: InitramfsSize {
-            bytes: initramfs.bytes.len() as u64,
-            codec: initramfs.codec.to_string(),
-            modules: initramfs.modules as u64,
-            microcode_bytes: initramfs.microcode_bytes as u64,
-            missing_firmware: contents.missing_firmware.clone(),
-        },
+        initramfs: boot.initramfs.clone(),
         outcome: None,
         warnings: warnings::of_capture(&report),
         differences: Differences {
@@ -146,14 +131,14 @@ fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
         },
         squashfs: SquashfsSize {
             bytes: written.root_bytes,
-            compression: settings.compression.to_string(),
+            compression: settings.stick.compression.to_string(),
             duplicate_files: summary.duplicate_files,
             duplicate_bytes: summary.duplicate_bytes,
         },
     }
 }
 
-fn volume_settings(settings: &Build, boot_code: Option<BootCode>) -> Settings {
+fn volume_settings(settings: &Stick, boot_code: Option<BootCode>) -> Settings {
     Settings {
         label: settings.label,
         timestamp: Timestamp::from_unix_seconds(settings.clock.seconds()),
@@ -165,7 +150,7 @@ fn volume_settings(settings: &Build, boot_code: Option<BootCode>) -> Settings {
     }
 }
 
-fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
+fn squashfs_options(settings: &Stick) -> livestick_squashfs::Options {
     let seconds = settings.clock.seconds();
     livestick_squashfs::Options {
         jobs: settings.jobs,
@@ -179,31 +164,6 @@ fn squashfs_options(settings: &Build) -> livestick_squashfs::Options {
             livestick_capture::Unreadable::Skip => livestick_squashfs::Unreadable::Skip,
         },
         ..livestick_squashfs::Options::new(settings.compression)
-    }
-}
-
-/// What the manifest says of the choices that were made.
-fn manifest_options(settings: &Build) -> Vec<(String, String)> {
-    let mut options = vec![
-        ("compression", settings.compression.to_string()),
-        ("firmware", firmware_name(settings.firmware).to_owned()),
-    ];
-    if !settings.cmdline.is_empty() {
-        options.push(("cmdline", settings.cmdline.clone()));
-    }
-    let patterns = settings.exclusions.patterns().iter();
-    options.extend(patterns.map(|pattern| ("exclude", pattern.clone())));
-    let options = options.into_iter();
-    options
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-fn firmware_name(firmware: Firmware) -> &'static str {
-    match firmware {
-        Firmware::Bios => "BIOS",
-        Firmware::Uefi => "UEFI",
-        Firmware::Both => "BIOS and UEFI",
     }
 }
 

@@ -76,7 +76,7 @@ pub struct SquashfsSize {
 }
 
 /// The initramfs.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct InitramfsSize {
     /// Its length.
     pub bytes: u64,

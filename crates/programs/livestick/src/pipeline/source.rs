@@ -3,22 +3,20 @@
 use crate::failure::{Exit, Failure};
 use crate::settings;
 use livestick_capture::{Capture, CaptureError, Facts, Options, Source};
-use livestick_initramfs::{GatherError, Selection};
+use livestick_initramfs::GatherError;
 use livestick_tree::{Kind, Tree};
 use std::path::{Path, PathBuf};
 
-/// A source from which a stick can be made.
+/// A source that holds a root.
 pub struct Prepared {
     /// The source.
     pub source: Source,
     /// What the root says of itself.
     pub facts: Facts,
-    /// The kernel to boot.
-    pub selection: Selection,
 }
 
-/// Opens the source and checks that it holds a root with an init and a kernel for a stick.
-pub fn prepare(settings: &settings::Build) -> Result<Prepared, Failure> {
+/// Opens the source and checks that it holds a root.
+pub fn prepare(settings: &settings::Stick) -> Result<Prepared, Failure> {
     let source = Source::open(&settings.source).map_err(not_captured)?;
     let facts = livestick_capture::facts(source.files());
     let path = settings.source.display();
@@ -27,23 +25,22 @@ pub fn prepare(settings: &settings::Build) -> Result<Prepared, Failure> {
         return Err(Failure::message(Exit::Refused, message)
             .hint("give the directory that is `/` for the system on the stick"));
     }
-    if facts.init.is_none() && !names_init(settings) {
-        let message =
-            format!("{path} has no init: neither sbin/init nor another that is a program");
-        return Err(Failure::message(Exit::Refused, message)
-            .hint("install one (on Debian: systemd-sysv), or name it with --cmdline init=PATH"));
+    Ok(Prepared { source, facts })
+}
+
+/// Checks that there is something to start with.
+pub fn require_init(prepared: &Prepared, settings: &settings::Stick) -> Result<(), Failure> {
+    if prepared.facts.init.is_some() || names_init(settings) {
+        return Ok(());
     }
-    let selection = livestick_initramfs::select_kernel(source.files(), settings.kernel.as_deref())
-        .map_err(no_kernel)?;
-    Ok(Prepared {
-        source,
-        facts,
-        selection,
-    })
+    let path = settings.source.display();
+    let message = format!("{path} has no init: neither sbin/init nor another that is a program");
+    Err(Failure::message(Exit::Refused, message)
+        .hint("install one (on Debian: systemd-sysv), or name it with --cmdline init=PATH"))
 }
 
 /// Whether the user says which program is to be started.
-pub fn names_init(settings: &settings::Build) -> bool {
+pub fn names_init(settings: &settings::Stick) -> bool {
     let mut words = settings.cmdline.split_whitespace();
     words.any(|word| word.starts_with("init="))
 }
@@ -51,7 +48,7 @@ pub fn names_init(settings: &settings::Build) -> bool {
 /// Scans the source. The image that is being made, should it lie in the source, is left out.
 pub fn capture(
     prepared: &Prepared,
-    settings: &mut settings::Build,
+    settings: &mut settings::Stick,
     image_names: &[PathBuf],
     progress: &dyn livestick_blockio::Progress,
 ) -> Result<(Capture, Options), Failure> {
@@ -63,13 +60,13 @@ pub fn capture(
     let capture = prepared.source.capture(&options, progress);
     let capture = capture.map_err(not_captured)?;
     if !names_init(settings) {
-        require_init(prepared, &capture.tree)?;
+        keep_init(prepared, &capture.tree)?;
     }
     Ok((capture, options))
 }
 
 /// What the user leaves out may be what everything starts with.
-fn require_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
+fn keep_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
     let Some(init) = prepared.facts.init else {
         return Ok(());
     };

@@ -1,13 +1,15 @@
 //! What lies on the stick besides the root.
 
 use crate::failure::{Exit, Failure};
-use crate::pipeline::source::{Prepared, no_kernel};
+use crate::pipeline::built::InitramfsSize;
+use crate::pipeline::source::{Prepared, no_kernel, require_init};
 use crate::settings;
 use anyhow::Context;
-use livestick_bootloader::{LoaderFiles, Menu, syslinux};
+use livestick_blockio::Progress;
+use livestick_bootloader::{Firmware, LoaderFiles, Menu, syslinux};
 use livestick_handoff::paths;
 use livestick_image::{BootCode, Facts, Initrd, Layout, StickFile};
-use livestick_initramfs::{Contents, Initramfs, WriteOptions};
+use livestick_initramfs::{Contents, Initramfs, Selection, WriteOptions};
 use livestick_tree::RootFiles;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -18,8 +20,49 @@ static INIT: &[u8] = include_bytes!(env!("LIVESTICK_INIT"));
 /// The program and its version, for manifest and README.
 const TOOL: &str = concat!("livestick ", env!("CARGO_PKG_VERSION"));
 
+/// What lies on the stick besides the root, each file in its place.
+pub struct Boot {
+    /// The kernel, and those that were not chosen.
+    pub selection: Selection,
+    /// The initramfs, in numbers.
+    pub initramfs: InitramfsSize,
+    /// Which byte of the stick holds what.
+    pub layout: Layout,
+    /// What makes it boot on BIOS.
+    pub boot_code: Option<BootCode>,
+}
+
+/// Decides on everything besides the root; fails where the root cannot boot from a stick.
+pub fn boot(
+    prepared: &Prepared,
+    settings: &settings::Stick,
+    progress: &dyn Progress,
+) -> Result<Boot, Failure> {
+    require_init(prepared, settings)?;
+    let files = prepared.source.files();
+    let selection =
+        livestick_initramfs::select_kernel(files, settings.kernel.as_deref()).map_err(no_kernel)?;
+    let loaders = loaders(prepared, settings)?;
+    progress.start("initramfs", None);
+    let (initramfs, contents) = initramfs(prepared, &selection, settings)?;
+    let size = InitramfsSize {
+        bytes: initramfs.bytes.len() as u64,
+        codec: initramfs.codec.to_string(),
+        modules: initramfs.modules as u64,
+        microcode_bytes: initramfs.microcode_bytes as u64,
+        missing_firmware: contents.missing_firmware,
+    };
+    let (layout, boot_code) = layout(prepared, &selection, settings, loaders, initramfs)?;
+    Ok(Boot {
+        selection,
+        initramfs: size,
+        layout,
+        boot_code,
+    })
+}
+
 /// Collects the loaders and the menu from this machine's packages.
-pub fn loaders(prepared: &Prepared, settings: &settings::Build) -> Result<LoaderFiles, Failure> {
+fn loaders(prepared: &Prepared, settings: &settings::Stick) -> Result<LoaderFiles, Failure> {
     let title = &prepared.facts.title;
     let menu = Menu::new(title, &settings.cmdline, settings.menu_timeout_seconds)
         .map_err(|e| Failure::new(Exit::Usage, e))?;
@@ -34,12 +77,13 @@ pub fn loaders(prepared: &Prepared, settings: &settings::Build) -> Result<Loader
 }
 
 /// Gathers the modules and writes the initramfs. Also says what of it the root lacks.
-pub fn initramfs(
+fn initramfs(
     prepared: &Prepared,
-    settings: &settings::Build,
+    selection: &Selection,
+    settings: &settings::Stick,
 ) -> Result<(Initramfs, Contents), Failure> {
     let contents =
-        Contents::gather(prepared.source.files(), &prepared.selection.kernel).map_err(no_kernel)?;
+        Contents::gather(prepared.source.files(), &selection.kernel).map_err(no_kernel)?;
     let threads = u32::try_from(settings.jobs.get())
         .ok()
         .and_then(NonZeroU32::new);
@@ -55,14 +99,14 @@ pub fn initramfs(
 }
 
 /// Gives everything its place, and tells SYSLINUX where its own file lies.
-pub fn layout(
+fn layout(
     prepared: &Prepared,
-    settings: &settings::Build,
+    selection: &Selection,
+    settings: &settings::Stick,
     loaders: LoaderFiles,
     initramfs: Initramfs,
-    options: Vec<(String, String)>,
 ) -> Result<(Layout, Option<BootCode>), Failure> {
-    let kernel = &prepared.selection.kernel;
+    let kernel = &selection.kernel;
     let vmlinuz = prepared
         .source
         .files()
@@ -89,7 +133,7 @@ pub fn layout(
             kernel_release: kernel.release.clone(),
             title,
             tool: TOOL.to_owned(),
-            options,
+            options: manifest_options(settings),
             origins: loaders.origins,
         },
     };
@@ -118,4 +162,30 @@ fn patch_syslinux(
         mbr: code.mbr,
         volume,
     })
+}
+
+/// What the manifest says of the choices that were made.
+fn manifest_options(settings: &settings::Stick) -> Vec<(String, String)> {
+    let mut options = vec![
+        ("compression", settings.compression.to_string()),
+        ("firmware", firmware_name(settings.firmware).to_owned()),
+    ];
+    if !settings.cmdline.is_empty() {
+        options.push(("cmdline", settings.cmdline.clone()));
+    }
+    let patterns = settings.exclusions.patterns().iter();
+    options.extend(patterns.map(|pattern| ("exclude", pattern.clone())));
+    let options = options.into_iter();
+    options
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Which firmware the stick boots on, in words.
+pub fn firmware_name(firmware: Firmware) -> &'static str {
+    match firmware {
+        Firmware::Bios => "BIOS",
+        Firmware::Uefi => "UEFI",
+        Firmware::Both => "BIOS and UEFI",
+    }
 }

@@ -13,7 +13,7 @@ const NAMED_PATHS: usize = 5;
 const BARE_SHELL: &str = "/bin/sh";
 
 /// Of the root and the exclusions.
-pub fn of_plan(prepared: &Prepared, settings: &settings::Build, options: &Options) -> Vec<String> {
+pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
     if prepared.facts.init == Some(BARE_SHELL) && !names_init(settings) {
         warnings.push(format!(

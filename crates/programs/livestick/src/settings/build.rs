@@ -1,50 +1,21 @@
 //! The settings of `livestick build`.
 
 use crate::args;
-use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, OutputStyle, compression, jobs};
-use anyhow::Context;
-use livestick_bootloader::Firmware;
-use livestick_capture::{Exclusions, Unreadable};
-use livestick_image::{Label, Size};
-use livestick_squashfs::Compression;
-use std::num::NonZeroUsize;
+use crate::failure::Failure;
+use crate::settings::{OutputStyle, Stick};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// The settings of `livestick build`.
 #[derive(Debug)]
 pub struct Build {
-    /// The directory that holds the root.
-    pub source: PathBuf,
+    /// What the stick is made of.
+    pub stick: Stick,
     /// The image to make.
     pub output: PathBuf,
-    /// How to compress the root.
-    pub compression: Compression,
-    /// What the user leaves out.
-    pub exclusions: Exclusions,
-    /// The kernel that the user asked for.
-    pub kernel: Option<String>,
-    /// Which firmware the stick boots on.
-    pub firmware: Firmware,
-    /// The volume's label.
-    pub label: Label,
-    /// Words added to every entry's kernel command line.
-    pub cmdline: String,
-    /// Seconds that the boot menu waits.
-    pub menu_timeout_seconds: u32,
-    /// How large the image is.
-    pub size: Size,
-    /// How many threads compress.
-    pub jobs: NonZeroUsize,
-    /// What to do with files that cannot be read.
-    pub unreadable: Unreadable,
     /// Whether an image that is there is replaced.
     pub force: bool,
     /// Whether nothing is to be made.
     pub dry_run: bool,
-    /// When the image is made.
-    pub clock: Clock,
     /// How to report.
     pub output_style: OutputStyle,
 }
@@ -52,59 +23,12 @@ pub struct Build {
 impl Build {
     /// Checks what was typed.
     pub fn new(args: args::Build) -> Result<Self, Failure> {
-        let usage = |error: anyhow::Error| Failure::new(Exit::Usage, error);
         Ok(Self {
-            compression: compression::parse(&args.compression, compression::FOR_STICKS)
-                .map_err(usage)?,
-            exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
-            label: Label::from_str(&args.label)
-                .with_context(|| format!("--label `{}` cannot be used", args.label))
-                .map_err(usage)?,
-            size: args
-                .size
-                .as_deref()
-                .map_or(Ok(Size::Fit), size)
-                .map_err(usage)?,
-            clock: Clock::of_environment().map_err(usage)?,
-            output_style: args.reporting.into(),
-            firmware: match args.firmware {
-                args::Firmware::Bios => Firmware::Bios,
-                args::Firmware::Uefi => Firmware::Uefi,
-                args::Firmware::Both => Firmware::Both,
-            },
-            jobs: jobs(args.jobs).map_err(usage)?,
-            unreadable: if args.skip_unreadable {
-                Unreadable::Skip
-            } else {
-                Unreadable::Fail
-            },
-            source: args.source,
+            stick: Stick::new(args.stick)?,
             output: args.output,
-            kernel: args.kernel,
-            cmdline: args.cmdline,
-            menu_timeout_seconds: args.menu_timeout,
             force: args.force,
             dry_run: args.dry_run,
+            output_style: args.reporting.into(),
         })
-    }
-}
-
-fn size(text: &str) -> anyhow::Result<Size> {
-    let size = bytesize::ByteSize::from_str(text)
-        .map_err(|_| anyhow::anyhow!("--size `{text}` is not a size such as 8G or 8GiB"))?;
-    // A whole number of sectors, and never more than was asked for.
-    Ok(Size::Fixed(size.as_u64() / 512 * 512))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_decimal_unless_they_say_otherwise() {
-        assert_eq!(size("8G").unwrap(), Size::Fixed(8_000_000_000));
-        assert_eq!(size("1GiB").unwrap(), Size::Fixed(1 << 30));
-        assert_eq!(size("1000").unwrap(), Size::Fixed(512));
-        assert!(size("big").is_err());
     }
 }

@@ -3,11 +3,13 @@
 mod build;
 pub mod compression;
 mod squashfs;
+mod stick;
 
 pub use build::Build;
 pub use squashfs::{
     Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,
 };
+pub use stick::Stick;
 
 use crate::args;
 use anyhow::Context;
