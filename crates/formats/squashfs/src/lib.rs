@@ -100,6 +100,7 @@
 mod check;
 mod codec;
 mod error;
+mod estimate;
 mod format;
 mod limit;
 mod options;
@@ -114,6 +115,7 @@ mod write;
 
 pub use check::{CheckOptions, CheckReport, Finding, Severity, check};
 pub use error::WriteError;
+pub use estimate::{Estimate, estimate};
 pub use limit::limit_bytes;
 pub use options::{Compression, Options, Unreadable, XzFilter};
 pub use read::{

@@ -21,7 +21,7 @@ const ELF_BIG_ENDIAN: u8 = 2;
 const ELF_TYPE: usize = 16;
 
 impl Machine {
-    pub(crate) const COUNT: usize = 4;
+    const COUNT: usize = 4;
 
     /// The machine that a program or library is for, by its first bytes: an ELF header. Objects and
     /// kernel modules count as data: their calls lead nowhere yet, and a filter would make them
@@ -50,6 +50,28 @@ impl Machine {
             (ELF_BIG_ENDIAN, 2 | 18 | 43) => Some(Self::Sparc),
             _ => None,
         }
+    }
+}
+
+/// How many bytes of a fragment are code, and whose.
+#[derive(Default)]
+pub(crate) struct CodeBytes([(usize, Option<Machine>); Machine::COUNT]);
+
+impl CodeBytes {
+    pub(crate) fn add(&mut self, machine: Option<Machine>, bytes: usize) {
+        let known =
+            |(_, other): &&mut (usize, Option<Machine>)| other.is_none() || *other == machine;
+        if machine.is_some()
+            && let Some(count) = self.0.iter_mut().find(known)
+        {
+            *count = (count.0 + bytes, machine);
+        }
+    }
+
+    /// The machine that more than half of a fragment is code for.
+    pub(crate) fn most(self, fragment_bytes: usize) -> Option<Machine> {
+        let most = self.0.iter().find(|(bytes, _)| *bytes > fragment_bytes / 2);
+        most.and_then(|(_, machine)| *machine)
     }
 }
 

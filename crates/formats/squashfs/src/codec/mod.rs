@@ -7,7 +7,7 @@ mod noise;
 mod xz;
 mod zstd;
 
-pub(crate) use machine::Machine;
+pub(crate) use machine::{CodeBytes, Machine};
 
 use crate::format::{
     COMPRESSOR_GZIP, COMPRESSOR_LZ4, COMPRESSOR_XZ, COMPRESSOR_ZSTD, LZ4_HIGH, LZ4_VERSION,

@@ -1,11 +1,9 @@
 //! Opening and looking at single files.
 
 use super::{Shared, Stopped};
-use livestick_blockio::ReadAt;
-use livestick_tree::{Content, Kind, SourceFile, Stamp};
+use livestick_tree::{SourceFile, Stamp};
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// How much is compared or hashed at once.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -14,13 +12,7 @@ impl Shared<'_> {
     /// Opens a file of the plan, wherever its bytes are.
     pub(super) fn open(&self, file: usize) -> io::Result<Box<dyn SourceFile>> {
         let id = self.plan.files[file].node;
-        match &self.plan.tree.node(id).kind {
-            Kind::File {
-                content: Content::Inline(bytes),
-                ..
-            } => Ok(Box::new(InlineFile(bytes.clone()))),
-            _ => self.source.open(self.plan.tree, id),
-        }
+        self.plan.tree.open(id, self.source)
     }
 
     /// Whether a file has these bytes, and still the state in which it was read.
@@ -144,32 +136,10 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
         .all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
-/// A file whose bytes are in the tree.
-struct InlineFile(Arc<[u8]>);
-
-impl ReadAt for InlineFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0[..].read_at(buffer, offset)
-    }
-}
-
-impl SourceFile for InlineFile {
-    fn stamp(&self) -> io::Result<Stamp> {
-        Ok(Stamp {
-            length_bytes: self.0.len() as u64,
-            changed: (0, 0),
-        })
-    }
-
-    fn data_from(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
-        let end = self.0.len() as u64;
-        Ok((offset < end).then_some(offset..end))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use livestick_blockio::ReadAt;
 
     #[test]
     fn zeros_are_told_from_the_last_byte_on() {

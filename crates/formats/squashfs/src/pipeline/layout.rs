@@ -82,7 +82,53 @@ impl Contents<'_> {
     }
 }
 
+/// How large everything would be, for tables that are made before the data.
+pub(crate) struct Sizes {
+    /// In the order of the plan.
+    pub(crate) files: Vec<FileSizes>,
+    /// What would be stored of each fragment, in bytes.
+    pub(crate) fragments: Vec<u64>,
+}
+
+/// How large a file would be.
+pub(crate) struct FileSizes {
+    pub(crate) length_bytes: u64,
+    /// How many blocks of its own it has.
+    pub(crate) blocks: u64,
+    /// What would be stored of these, in bytes.
+    pub(crate) stored_bytes: u64,
+    /// Its place in a fragment.
+    pub(crate) fragment: Option<(u32, u32)>,
+}
+
 impl Layout {
+    /// A layout of which only the sizes are known. Blocks that are all of one size would compress
+    /// too well in the tables, so they vary.
+    pub(crate) fn of_sizes(sizes: &Sizes) -> Self {
+        let mut layout = Self::new(sizes.files.len());
+        let mut varied = Varied::default();
+        let mut start = 0;
+        for (file, sizes) in sizes.files.iter().enumerate() {
+            let first_word = layout.runs.words.len();
+            let average = sizes.stored_bytes / sizes.blocks.max(1);
+            let words = (0..sizes.blocks).map(|_| varied.size(average));
+            layout.runs.words.extend(words);
+            layout.runs.files[file] = Run {
+                start,
+                first_word,
+                words: layout.runs.words.len() - first_word,
+            };
+            layout.placements.files[file] = Placement::Stored(sizes.length_bytes, sizes.fragment);
+            start += sizes.stored_bytes;
+        }
+        for stored_bytes in &sizes.fragments {
+            let size = varied.size(*stored_bytes);
+            layout.runs.fragments.push(FragmentBlock { start, size });
+            start += stored_bytes;
+        }
+        layout
+    }
+
     pub(super) fn new(files: usize) -> Self {
         Self {
             placements: Placements {
@@ -143,5 +189,22 @@ impl Layout {
     /// Files that were not read at the first try, in the order of the plan.
     pub(crate) fn changed(&self) -> &[usize] {
         &self.placements.changed
+    }
+}
+
+/// Sizes around an average, the same ones each time: a linear congruential generator (Knuth's MMIX).
+#[derive(Default)]
+struct Varied(u64);
+
+impl Varied {
+    /// Up to an eighth less, and never nothing, which would be a hole.
+    fn size(&mut self, average: u64) -> u32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let less = (self.0 >> 33) % (average / 8 + 1);
+        // A block is at most 1 MiB.
+        u32::try_from(average - less).unwrap_or(u32::MAX).max(1)
     }
 }

@@ -22,7 +22,7 @@ mod readers;
 mod sequencer;
 mod writer;
 
-pub(crate) use layout::{Contents, Layout};
+pub(crate) use layout::{Contents, FileSizes, Layout, Sizes};
 
 use crate::codec::Machine;
 use crate::output::Output;

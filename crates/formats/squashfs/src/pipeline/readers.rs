@@ -4,7 +4,7 @@ use super::content::{Holes, is_zero};
 use super::duplicates::Duplicates;
 use super::{Buffer, Item, Read, Shared, SmallFile, Stopped};
 use crate::codec::Machine;
-use crate::plan::file_limit_bytes;
+use crate::plan::{self, file_limit_bytes};
 use crate::{Unreadable, WriteError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use livestick_tree::{SourceFile, Stamp};
@@ -14,11 +14,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// How often a file is read until it holds still: once, and three times more.
 const ATTEMPTS: usize = 4;
-
-/// The end of a large file goes into a fragment if it is shorter than this part of a block;
-/// otherwise it is a block of its own, which compresses better and is read without its neighbours.
-/// An eighth gave the smallest images of a half, a quarter, a sixteenth and less.
-const TAIL_PART: usize = 8;
 
 /// Hands out batches of files in the order of the plan.
 pub(super) struct Claims {
@@ -251,7 +246,7 @@ impl<'a> Batch<'a, '_> {
         }
         ensure_steady(open, read.stamp)?;
         read.zero_tail = rest > 0 && tail.is_none();
-        if rest >= self.shared.options.block_bytes() / TAIL_PART
+        if plan::is_own_block(rest, self.shared.options.block_bytes())
             && let Some(bytes) = tail.take()
         {
             let machine = read.machine;

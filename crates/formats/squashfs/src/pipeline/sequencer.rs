@@ -3,7 +3,7 @@
 
 use super::layout::{Placement, Placements};
 use super::{Buffer, Commit, Item, Job, Read, Shared, Step, Stopped};
-use crate::codec::Machine;
+use crate::codec::{CodeBytes, Machine};
 use crossbeam_channel::{Receiver, Sender};
 use livestick_tree::Stamp;
 use std::collections::hash_map::Entry;
@@ -222,27 +222,5 @@ impl<'a> Sequencer<'a, '_, '_> {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
-    }
-}
-
-/// How many bytes of a fragment are code, and whose.
-#[derive(Default)]
-struct CodeBytes([(usize, Option<Machine>); Machine::COUNT]);
-
-impl CodeBytes {
-    fn add(&mut self, machine: Option<Machine>, bytes: usize) {
-        let known =
-            |(_, other): &&mut (usize, Option<Machine>)| other.is_none() || *other == machine;
-        if machine.is_some()
-            && let Some(count) = self.0.iter_mut().find(known)
-        {
-            *count = (count.0 + bytes, machine);
-        }
-    }
-
-    /// The machine that more than half of a fragment is code for.
-    fn most(self, fragment_bytes: usize) -> Option<Machine> {
-        let most = self.0.iter().find(|(bytes, _)| *bytes > fragment_bytes / 2);
-        most.and_then(|(_, machine)| *machine)
     }
 }

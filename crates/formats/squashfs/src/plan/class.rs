@@ -4,8 +4,8 @@
 //! it made images 0.02 to 0.2 % larger, since what belongs together lies together.
 
 /// What is in a file, roughly. Files of one class share fragments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Class {
     Text,
     Program,
     Packed,
@@ -13,7 +13,7 @@ pub(super) enum Class {
 
 impl Class {
     /// The class of a file called `name` in a directory called `parent`.
-    pub(super) fn guess(parent: &[u8], name: &[u8]) -> Self {
+    pub(crate) fn guess(parent: &[u8], name: &[u8]) -> Self {
         if is_library(name) {
             return Self::Program;
         }
