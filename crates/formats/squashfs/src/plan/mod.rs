@@ -8,6 +8,7 @@ pub(crate) use class::Class;
 use livestick_tree::{Device, Kind, NodeId, Tree};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::Range;
 
 /// The kernel rejects longer targets of symbolic links: a page, on most machines.
@@ -24,6 +25,10 @@ const TAIL_PART: usize = 8;
 const BATCH_LIMIT_BYTES: u64 = 256 << 10;
 /// The same for tiny files, where opening them is the work.
 const BATCH_LIMIT_FILES: usize = 128;
+/// A name that so many files have says more about what is in them than where they lie: licences,
+/// the translations of one program. Of 2, 3, 5, 10 and 40, 10 made the smallest image of a Debian
+/// system's `/usr/share`, 2.8 % smaller than the order of paths alone.
+const COMMON_NAME_LEAST: usize = 10;
 
 /// The order of everything.
 pub(crate) struct Plan<'a> {
@@ -55,19 +60,22 @@ impl<'a> Plan<'a> {
         let mut walk = Walk::new(tree, options);
         walk.run()?;
         let mut found = walk.files;
+        let names = Tally::of(found.iter().map(|found| found.name));
+        let lengths = Tally::of(found.iter().map(|found| found.length_bytes));
         let priority = |node: NodeId| options.priorities.get(&node).copied().unwrap_or_default();
         // Stable: files that are alike stay in the order of their paths.
-        found.sort_by_cached_key(|file| (Reverse(priority(file.node)), file.class));
-        let mut lengths: HashMap<u64, u32> = HashMap::new();
-        for file in &found {
-            *lengths.entry(file.length_bytes).or_default() += 1;
-        }
-        let collides = |length| lengths.get(&length).is_some_and(|count| *count > 1);
+        found.sort_by_cached_key(|found| {
+            let common = names.count(&found.name) >= COMMON_NAME_LEAST;
+            let name = common.then_some(found.name);
+            (Reverse(priority(found.node)), found.class, name)
+        });
         let files: Vec<_> = found
             .into_iter()
-            .map(|file| PlannedFile {
-                collides: collides(file.length_bytes),
-                ..file
+            .map(|found| PlannedFile {
+                node: found.node,
+                length_bytes: found.length_bytes,
+                class: found.class,
+                collides: lengths.count(&found.length_bytes) > 1,
             })
             .collect();
         Ok(Self {
@@ -110,13 +118,39 @@ pub(crate) fn file_limit_bytes(options: &Options) -> u64 {
     FILE_LIMIT_BLOCKS * u64::from(options.block_size_bytes)
 }
 
+/// A regular file with bytes, as the walk comes by it.
+struct Found<'a> {
+    node: NodeId,
+    /// Its first name.
+    name: &'a [u8],
+    class: Class,
+    length_bytes: u64,
+}
+
+/// How often each of some things occurs.
+struct Tally<T>(HashMap<T, usize>);
+
+impl<T: Eq + Hash> Tally<T> {
+    fn of(things: impl Iterator<Item = T>) -> Self {
+        let mut counts = HashMap::new();
+        for thing in things {
+            *counts.entry(thing).or_default() += 1;
+        }
+        Self(counts)
+    }
+
+    fn count(&self, thing: &T) -> usize {
+        self.0.get(thing).copied().unwrap_or_default()
+    }
+}
+
 /// The way through a tree: directories from the root down, each file once.
 struct Walk<'a> {
     tree: &'a Tree,
     file_limit_bytes: u64,
     seen: Vec<bool>,
     directories: Vec<NodeId>,
-    files: Vec<PlannedFile>,
+    files: Vec<Found<'a>>,
     ids: Ids,
 }
 
@@ -153,7 +187,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes a node that is called `name` in a directory called `parent`.
-    fn visit(&mut self, parent: &[u8], name: &[u8], id: NodeId) -> Result<(), WriteError> {
+    fn visit(&mut self, parent: &[u8], name: &'a [u8], id: NodeId) -> Result<(), WriteError> {
         let node = self.tree.node(id);
         self.ids.insert(node.metadata.uid)?;
         self.ids.insert(node.metadata.gid)?;
@@ -179,7 +213,7 @@ impl<'a> Walk<'a> {
     fn file(
         &mut self,
         parent: &[u8],
-        name: &[u8],
+        name: &'a [u8],
         node: NodeId,
         length_bytes: u64,
     ) -> Result<(), WriteError> {
@@ -190,11 +224,11 @@ impl<'a> Walk<'a> {
             });
         }
         if length_bytes > 0 {
-            self.files.push(PlannedFile {
+            self.files.push(Found {
                 node,
-                length_bytes,
+                name,
                 class: Class::guess(parent, name),
-                collides: false,
+                length_bytes,
             });
         }
         Ok(())
@@ -253,6 +287,30 @@ mod tests {
         assert_eq!(plan.directories, [Tree::ROOT, etc, usr]);
         assert_eq!(plan.batches().first(), Some(&(0..4)));
         assert_eq!(plan.batches().len(), 1);
+    }
+
+    #[test]
+    fn files_of_a_common_name_lie_together_behind_the_others() {
+        let mut tree = Tree::new(METADATA, Box::default());
+        for number in 0..COMMON_NAME_LEAST {
+            let name = format!("package{number}");
+            let folder = add(&mut tree, Tree::ROOT, &name, Kind::empty_directory());
+            for name in ["copyright", &format!("rare{number}"), "Index"] {
+                add(&mut tree, folder, name, Kind::inline_file(*b"12"));
+            }
+        }
+        let plan = Plan::new(&tree, &options()).unwrap();
+        let names: Vec<_> = plan
+            .files
+            .iter()
+            .map(|file| String::from_utf8(tree.source_path(file.node)).unwrap())
+            .map(|path| path.split('/').next_back().unwrap().to_owned())
+            .collect();
+        let (rare, common) = names.split_at(COMMON_NAME_LEAST);
+        assert!(rare.iter().all(|name| name.starts_with("rare")), "{rare:?}");
+        let (index, copyright) = common.split_at(COMMON_NAME_LEAST);
+        assert!(index.iter().all(|name| name == "Index"), "{index:?}");
+        assert!(copyright.iter().all(|name| name == "copyright"));
     }
 
     #[test]
