@@ -190,10 +190,15 @@ mod tests {
                 root_options: "rw,relatime".to_owned(),
                 complete: true,
             }),
+            rescue: None,
+            waited_for: None,
             stick: BlockStats {
                 bytes_read: 93_000_000,
                 ..BlockStats::default()
             },
+            disks: Vec::new(),
+            figures: Vec::new(),
+            screens: Vec::new(),
             serial_log: "one\ntwo\n".to_owned(),
             screenshot: None,
             accelerator: Accelerator::Tcg,

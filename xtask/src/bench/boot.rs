@@ -70,6 +70,7 @@ fn by_hand_watch() -> Watch {
         init_started: "INIT uptime=".to_owned(),
         hand_over: "HAND-OVER uptime=".to_owned(),
         until: Until::LoginPrompt,
+        script: Vec::new(),
     }
 }
 

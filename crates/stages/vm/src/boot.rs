@@ -1,10 +1,11 @@
 //! A boot from power-on to its end.
 
+use crate::drives;
 use crate::observer::Observer;
 use crate::qemu::Qemu;
 use crate::qmp::{self, Message};
 use crate::report::{BlockStats, Ending, Report};
-use crate::{Error, Machine, Watch};
+use crate::{Error, Machine, Step, Watch};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -44,6 +45,7 @@ pub fn boot(
             break Ending::TimedOut;
         }
         session.pump(TICK)?;
+        session.follow_script(machine)?;
     };
     session.report(machine, ending)
 }
@@ -57,13 +59,22 @@ enum Event {
 }
 
 /// A machine that is switched on.
-struct Session<'a> {
-    qemu: Qemu,
+pub(crate) struct Session<'a> {
+    pub(crate) qemu: Qemu,
     power_on: Instant,
     events: Receiver<Event>,
     observer: Observer<'a>,
     answer: Option<Result<Value, String>>,
     stopped: Option<String>,
+    /// The name of the stick's drive; `None` while it is not plugged in.
+    pub(crate) stick: Option<String>,
+    pub(crate) plugged_again: usize,
+    /// What was read and written before the stick was pulled out.
+    pub(crate) pulled_stats: BlockStats,
+    /// What the screen showed when the script asked for it.
+    pub(crate) screens: Vec<String>,
+    /// What was read from the stick when the script asked for it.
+    pub(crate) figures: Vec<BlockStats>,
 }
 
 impl<'a> Session<'a> {
@@ -89,6 +100,11 @@ impl<'a> Session<'a> {
             observer: Observer::new(watch),
             answer: None,
             stopped: None,
+            stick: Some(drives::STICK.to_owned()),
+            plugged_again: 0,
+            pulled_stats: BlockStats::default(),
+            screens: Vec::new(),
+            figures: Vec::new(),
         })
     }
 
@@ -98,6 +114,16 @@ impl<'a> Session<'a> {
             .clone()
             .map(|reason| Ending::Stopped { reason });
         self.observer.ending().or(stopped)
+    }
+
+    /// Does what is due. A machine that has stopped takes no orders.
+    fn follow_script(&mut self, machine: &Machine) -> Result<(), Error> {
+        for action in self.observer.script.take_due(self.power_on.elapsed()) {
+            if self.stopped.is_none() {
+                self.perform(machine, action)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes what has arrived, or waits a little for it.
@@ -116,7 +142,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a command and waits for its answer.
-    fn execute(&mut self, name: &'static str, arguments: Value) -> Result<Value, Error> {
+    pub(crate) fn execute(&mut self, name: &'static str, arguments: Value) -> Result<Value, Error> {
         let failed = |message| Error::Protocol {
             command: name,
             message,
@@ -138,7 +164,8 @@ impl<'a> Session<'a> {
 
     fn report(mut self, machine: &Machine, ending: Ending) -> Result<Report, Error> {
         let elapsed = self.power_on.elapsed();
-        let stick = self.block_stats()?;
+        let stick = self.stick_stats()?;
+        let disks = self.drive_stats((0..machine.disks.len()).map(drives::disk))?;
         let screenshot = match ending {
             Ending::Reached => None,
             _ => self.screenshot(),
@@ -158,19 +185,41 @@ impl<'a> Session<'a> {
             login_prompt: observer.login_prompt,
             serial_log: observer.log(),
             beacon: observer.beacon,
+            rescue: observer.rescue,
+            waited_for: observer.script.next().map(Step::to_string),
             stick,
+            disks,
+            screens: self.screens,
+            figures: self.figures,
             screenshot,
             accelerator: machine.accelerator,
         })
     }
 
-    fn block_stats(&mut self) -> Result<BlockStats, Error> {
+    /// The stick's figures since power-on, whether or not it is plugged in now.
+    pub(crate) fn stick_stats(&mut self) -> Result<BlockStats, Error> {
+        let now = match self.stick.clone() {
+            Some(name) => self.drive_stats([name])?.pop(),
+            None => None,
+        };
+        Ok(self.pulled_stats + now.unwrap_or_default())
+    }
+
+    fn drive_stats(
+        &mut self,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<BlockStats>, Error> {
         let command = "query-blockstats";
         let answer = self.execute(command, Value::Null)?;
-        qmp::block_stats(&answer, "stick").ok_or_else(|| Error::Protocol {
-            command,
-            message: "the stick is missing".to_owned(),
-        })
+        let names = names.into_iter();
+        let stats = names.map(|name| {
+            let missing = || format!("the drive `{name}` is missing");
+            qmp::block_stats(&answer, &name).ok_or_else(|| Error::Protocol {
+                command,
+                message: missing(),
+            })
+        });
+        stats.collect()
     }
 
     /// The screen, where this QEMU can make a PNG of it (from 7.1 on). It only illustrates a report,
@@ -235,7 +284,7 @@ fn forward_control(control: UnixStream, events: &Sender<Event>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Firmware;
+    use crate::{Action, Bus, Disk, Firmware, Step, Until};
     use std::path::Path;
     use std::time::Duration;
     use tempfile::TempDir;
@@ -278,6 +327,18 @@ mod tests {
         0xb0, 0xfe, // mov al, 0xfe
         0xe6, 0x64, // out 0x64, al
         0xf4, 0xeb, 0xfd, // hlt; jmp to it
+    ];
+
+    /// Sends back what comes in on the serial port.
+    const ECHO: &[u8] = &[
+        0xba, 0xfd, 0x03, // again: mov dx, 0x3fd: line status
+        0xec, // in al, dx
+        0xa8, 0x01, // test al, 1: has something come in?
+        0x74, 0xf8, // jz again
+        0xb2, 0xf8, // mov dl, 0xf8: data
+        0xec, // in al, dx
+        0xee, // out dx, al
+        0xeb, 0xf2, // jmp again
     ];
 
     const TEXT_OFFSET: usize = 0x80;
@@ -404,6 +465,83 @@ mod tests {
         assert_eq!(report.ending, Ending::Stopped { reason });
         assert_eq!(report.serial_log.trim(), "once");
         assert!(report.stick.bytes_read >= 512);
+        stick.assert_untouched();
+    }
+
+    #[test]
+    fn what_is_typed_arrives_and_the_screen_is_read() {
+        if qemu_is_missing() {
+            return;
+        }
+        let stick = Stick::new("ready\r\n", ECHO);
+        let watch = Watch {
+            until: Until::Script,
+            script: vec![
+                Step::shown("ready", Action::ReadScreen),
+                Step::after(0, Action::Type("typed".to_owned())),
+                Step::shown("typed", Action::Nothing),
+            ],
+            ..Watch::default()
+        };
+        let report = boot(&stick.machine(), &watch, &|| false).unwrap();
+        assert_eq!(report.ending, Ending::Reached, "{:?}", report.waited_for);
+        assert!(
+            report.screens[0].contains("SeaBIOS"),
+            "{:?}",
+            report.screens
+        );
+        stick.assert_untouched();
+    }
+
+    #[test]
+    fn a_stick_is_pulled_and_plugged_in_on_every_usb() {
+        if qemu_is_missing() {
+            return;
+        }
+        let stick = Stick::new("ready\r\n", HALT);
+        let watch = Watch {
+            until: Until::Script,
+            script: vec![
+                Step::shown("ready", Action::Pull),
+                Step::after(0, Action::Plug),
+                Step::after(0, Action::Pull),
+                Step::after(0, Action::Plug),
+            ],
+            ..Watch::default()
+        };
+        for bus in [Bus::Xhci, Bus::Ehci, Bus::Uhci, Bus::Uas, Bus::Hub] {
+            let machine = Machine {
+                bus,
+                disks: vec![Disk::stick(stick.machine().image)],
+                ..stick.machine()
+            };
+            let report = boot(&machine, &watch, &|| false).unwrap();
+            assert_eq!(report.ending, Ending::Reached, "{bus:?}");
+            assert!(report.stick.bytes_read >= 512, "{bus:?}");
+            assert_eq!(report.disks.len(), 1, "{bus:?}");
+        }
+        stick.assert_untouched();
+    }
+
+    #[test]
+    fn a_script_that_is_not_over_says_what_it_waits_for() {
+        if qemu_is_missing() {
+            return;
+        }
+        let stick = Stick::new("login: ", HALT);
+        let machine = Machine {
+            timeout: Duration::from_secs(10),
+            ..stick.machine()
+        };
+        let watch = Watch {
+            until: Until::LoginPrompt,
+            script: vec![Step::shown("# ", Action::PowerButton)],
+            ..Watch::default()
+        };
+        let report = boot(&machine, &watch, &|| false).unwrap();
+        assert_eq!(report.ending, Ending::TimedOut);
+        let step = "PowerButton, when \"# \" is shown".to_owned();
+        assert_eq!(report.waited_for, Some(step));
         stick.assert_untouched();
     }
 

@@ -1,5 +1,6 @@
 //! The computer that is simulated.
 
+use crate::Bus;
 use livestick_handoff::oem;
 use std::ffi::OsString;
 use std::fmt;
@@ -40,6 +41,40 @@ pub enum Accelerator {
     Kvm,
 }
 
+/// A disk of the computer beside the stick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What is on it: an image file or a block device.
+    pub image: PathBuf,
+    /// What it is plugged into.
+    pub bus: Bus,
+    /// Whether what the guest writes is kept in the image, as a computer's own disk would keep it. What
+    /// a stick would keep goes to a temporary file.
+    pub kept: bool,
+}
+
+impl Disk {
+    /// A disk inside: what the guest writes is written.
+    #[must_use]
+    pub fn internal(image: impl Into<PathBuf>, bus: Bus) -> Self {
+        Self {
+            image: image.into(),
+            bus,
+            kept: true,
+        }
+    }
+
+    /// Another stick, on USB 3: the image is only read.
+    #[must_use]
+    pub fn stick(image: impl Into<PathBuf>) -> Self {
+        Self {
+            image: image.into(),
+            bus: Bus::Xhci,
+            kept: false,
+        }
+    }
+}
+
 /// A computer with a stick plugged in. Change what [`Machine::new`] sets as needed.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -55,9 +90,14 @@ pub struct Machine {
     pub accelerator: Accelerator,
     /// How long the boot may take, by the harness's clock.
     pub timeout: Duration,
-    /// The controller and the device that the stick is, as values of `-device`. The drive's id is
-    /// `stick`.
-    pub bus: Vec<String>,
+    /// What the stick is plugged into.
+    pub bus: Bus,
+    /// How many bytes a second the stick gives at most; `None` is as many as QEMU can.
+    pub stick_bytes_per_second: Option<u64>,
+    /// The computer's other disks.
+    pub disks: Vec<Disk>,
+    /// Whether it has a screen and a keyboard. The first serial port is always there.
+    pub screen: bool,
     /// SMBIOS OEM strings (type 11).
     pub oem_strings: Vec<String>,
     /// More arguments for QEMU, after all others.
@@ -79,10 +119,10 @@ impl Machine {
             cpus: 2,
             accelerator: Accelerator::Tcg,
             timeout: Duration::from_mins(5),
-            bus: vec![
-                "qemu-xhci".to_owned(),
-                "usb-storage,drive=stick,removable=on,bootindex=1".to_owned(),
-            ],
+            bus: Bus::Xhci,
+            stick_bytes_per_second: None,
+            disks: Vec::new(),
+            screen: true,
             oem_strings: strings.to_vec(),
             extra_arguments: Vec::new(),
             qemu: None,

@@ -1,6 +1,7 @@
 //! Reads the serial console.
 
 use crate::report::{Beacon, Ending, Moment, plain};
+use crate::script::{Progress, Step};
 use livestick_handoff::oem;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub enum Until {
     LoginPrompt,
     /// There is a login prompt, and the system has reported its state.
     LoginPromptAndBeacon,
+    /// The script is over: nothing else is waited for.
+    Script,
+    /// The machine was switched off or restarted by the guest, which is [`Ending::Stopped`].
+    Stop,
 }
 
 /// What to look for on the serial console. The default is what a livestick says; another stick's
@@ -33,8 +38,10 @@ pub struct Watch {
     pub init_started: String,
     /// Stands before `/proc/uptime`'s first figure when `/init` hands over.
     pub hand_over: String,
-    /// What ends the boot.
+    /// What ends the boot, once the script is over.
     pub until: Until,
+    /// What is done meanwhile.
+    pub script: Vec<Step>,
 }
 
 impl Default for Watch {
@@ -43,6 +50,7 @@ impl Default for Watch {
             init_started: oem::INIT_STARTED.to_owned(),
             hand_over: oem::HAND_OVER.to_owned(),
             until: Until::LoginPromptAndBeacon,
+            script: Vec::new(),
         }
     }
 }
@@ -58,6 +66,10 @@ pub(crate) struct Observer<'a> {
     pub(crate) hand_over: Option<Moment>,
     pub(crate) login_prompt: Option<Duration>,
     pub(crate) beacon: Option<Beacon>,
+    pub(crate) rescue: Option<String>,
+    pub(crate) script: Progress,
+    /// Whether the script waited for something on the last line.
+    expected: bool,
 }
 
 impl<'a> Observer<'a> {
@@ -71,6 +83,9 @@ impl<'a> Observer<'a> {
             hand_over: None,
             login_prompt: None,
             beacon: None,
+            rescue: None,
+            script: Progress::new(&watch.script),
+            expected: false,
         }
     }
 
@@ -82,9 +97,11 @@ impl<'a> Observer<'a> {
             if *byte == b'\n' || self.line.len() == LINE_LIMIT_BYTES {
                 let line = std::mem::take(&mut self.line);
                 self.see_line(&plain(&String::from_utf8_lossy(&line)), after);
+                self.expected = false;
             }
             if *byte != b'\n' {
                 self.line.push(*byte);
+                self.expected |= self.script.see(&self.line, after);
             }
             if self.line.ends_with(LOGIN_PROMPT) {
                 self.login_prompt.get_or_insert(after);
@@ -99,7 +116,10 @@ impl<'a> Observer<'a> {
             Until::HandOver => self.hand_over.is_some(),
             Until::LoginPrompt => self.login_prompt.is_some(),
             Until::LoginPromptAndBeacon => self.login_prompt.is_some() && beacon(),
+            Until::Script => true,
+            Until::Stop => false,
         };
+        let reached = reached && self.script.is_over();
         self.ended.clone().or(reached.then_some(Ending::Reached))
     }
 
@@ -131,7 +151,10 @@ impl<'a> Observer<'a> {
         }
         if let Some(rest) = after_mark(oem::RESCUE) {
             let reason = rest.to_owned();
-            self.ended.get_or_insert(Ending::Rescue { reason });
+            self.rescue.get_or_insert_with(|| reason.clone());
+            if !self.expected {
+                self.ended.get_or_insert(Ending::Rescue { reason });
+            }
         }
         if let Some(start) = line.find(PANIC) {
             let message = line[start..].trim().to_owned();
@@ -161,6 +184,7 @@ fn moment(rest: &str, after: Duration) -> Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Action;
 
     const BOOT: &str = "livestick: init uptime=2.50\r\n\
         [    3.1] usb 1-1: livestick: hand-over uptime=3.75 5.00\r\n\
@@ -225,6 +249,29 @@ mod tests {
         observer.see(b"[ 1.0] Kernel panic - not syncing: VFS\n", seconds(1));
         let message = "Kernel panic - not syncing: VFS".to_owned();
         assert_eq!(observer.ending(), Some(Ending::Panic { message }));
+    }
+
+    #[test]
+    fn a_rescue_that_the_script_waits_for_is_no_end() {
+        let watch = Watch {
+            script: vec![Step::shown("livestick: rescue: ", Action::Plug)],
+            until: Until::LoginPrompt,
+            ..Watch::default()
+        };
+        let mut observer = Observer::new(&watch);
+        observer.see(b"livestick: rescue: none found\r\nx login: ", seconds(1));
+        assert_eq!(
+            observer.ending(),
+            None,
+            "the stick is still to be plugged in"
+        );
+        assert_eq!(observer.rescue.as_deref(), Some("none found"));
+        assert_eq!(observer.script.take_due(seconds(1)), [Action::Plug]);
+        assert_eq!(observer.ending(), Some(Ending::Reached));
+        observer.see(b"\nlivestick: rescue: again\n", seconds(2));
+        let reason = "again".to_owned();
+        assert_eq!(observer.ending(), Some(Ending::Rescue { reason }));
+        assert_eq!(observer.rescue.as_deref(), Some("none found"));
     }
 
     #[test]

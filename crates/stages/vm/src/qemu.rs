@@ -1,8 +1,9 @@
 //! QEMU as a process.
 
+use crate::drives::{self, escape};
 use crate::firmware::Ovmf;
 use crate::{Accelerator, Error, Machine};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -27,7 +28,7 @@ const MESSAGE_LIMIT_BYTES: u64 = 64 * 1024;
 
 /// What every machine has. A reset or a shutdown pauses it instead of ending QEMU, so that it can
 /// still be asked what happened.
-const FIXED_ARGUMENTS: [&str; 20] = [
+const FIXED_ARGUMENTS: [&str; 18] = [
     "-no-user-config",
     "-nodefaults",
     "-no-reboot",
@@ -38,8 +39,6 @@ const FIXED_ARGUMENTS: [&str; 20] = [
     "none",
     "-display",
     "none",
-    "-vga",
-    "std",
     "-chardev",
     "socket,id=control,fd=0",
     "-mon",
@@ -74,10 +73,11 @@ impl Qemu {
     /// Switches the machine on.
     pub(crate) fn start(machine: &Machine) -> Result<Self, Error> {
         let path = find(machine.qemu.as_deref())?;
-        File::open(&machine.image).map_err(|source| Error::Image {
-            path: machine.image.clone(),
-            source,
-        })?;
+        let disks = machine.disks.iter().map(|disk| &disk.image);
+        for path in std::iter::once(&machine.image).chain(disks) {
+            let (path, opened) = (path.clone(), File::open(path));
+            opened.map_err(|source| Error::Image { path, source })?;
+        }
         let prepare = |what| move |source| Error::Prepare { what, source };
         let folder = tempfile::tempdir().map_err(prepare("folder"))?;
         let firmware = firmware_arguments(machine, folder.path())?;
@@ -197,11 +197,9 @@ fn arguments(machine: &Machine) -> Vec<OsString> {
     add("-cpu", cpu.into());
     add("-smp", machine.cpus.to_string().into());
     add("-m", format!("{}M", machine.memory_mib).into());
-    let mut drive = OsString::from("if=none,id=stick,format=raw,snapshot=on,file=");
-    drive.push(escape(machine.image.as_os_str()));
-    add("-drive", drive);
-    for device in &machine.bus {
-        add("-device", device.into());
+    add("-vga", if machine.screen { "std" } else { "none" }.into());
+    for (option, value) in drives::arguments(machine) {
+        add(option, value);
     }
     if !machine.oem_strings.is_empty() {
         let values = machine
@@ -240,14 +238,4 @@ fn firmware_arguments(machine: &Machine, folder: &Path) -> Result<Vec<OsString>,
         arguments.extend(SMM_ARGUMENTS.map(OsString::from));
     }
     Ok(arguments)
-}
-
-/// A value of one of QEMU's options: a comma in it is written twice.
-fn escape(value: &OsStr) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let doubled = value.as_bytes().iter().flat_map(|byte| match byte {
-        b',' => vec![b',', b','],
-        byte => vec![*byte],
-    });
-    OsString::from_vec(doubled.collect())
 }

@@ -27,17 +27,30 @@ pub struct Beacon {
     pub complete: bool,
 }
 
-/// What the guest did to the stick, as QEMU counted it.
+/// What the guest did to a drive, as QEMU counted it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockStats {
     /// Bytes read.
     pub bytes_read: u64,
-    /// Bytes written; they went to a temporary file, not to the image.
+    /// Bytes written. What a stick would keep went to a temporary file, not to the image.
     pub bytes_written: u64,
     /// Read requests.
     pub read_requests: u64,
     /// Write requests.
     pub write_requests: u64,
+}
+
+impl std::ops::Add for BlockStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes_read: self.bytes_read + other.bytes_read,
+            bytes_written: self.bytes_written + other.bytes_written,
+            read_requests: self.read_requests + other.read_requests,
+            write_requests: self.write_requests + other.write_requests,
+        }
+    }
 }
 
 /// How the boot ended.
@@ -91,8 +104,19 @@ pub struct Report {
     pub login_prompt: Option<Duration>,
     /// What the system said of itself.
     pub beacon: Option<Beacon>,
+    /// The reason that the first rescue screen gave, if there was one, whether or not it ended the
+    /// boot.
+    pub rescue: Option<String>,
+    /// The step of the script that was not reached.
+    pub waited_for: Option<String>,
     /// What was read from the stick, and whether anything was written.
     pub stick: BlockStats,
+    /// The same of each of the other disks.
+    pub disks: Vec<BlockStats>,
+    /// What had been read from the stick and written to it, each time that the script asked for it.
+    pub figures: Vec<BlockStats>,
+    /// What the screen showed in text mode, each time that the script asked for it.
+    pub screens: Vec<String>,
     /// Everything on the serial console as it came, with escape sequences; of a long log, the end.
     pub serial_log: String,
     /// The screen as a PNG, where the boot did not reach what was waited for and this QEMU can make one.
