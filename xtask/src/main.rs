@@ -1,6 +1,7 @@
-//! What people do with the checkout: `cargo xtask demo`, `test`, `tidy`, `bench`.
+//! What people do with the checkout: `cargo xtask demo`, `test`, `tidy`, `bench`, `boot-matrix`.
 
 mod bench;
+mod boot_matrix;
 mod demo;
 mod process;
 mod roots;
@@ -35,6 +36,8 @@ enum Arguments {
     Tidy,
     /// Compare livestick with the same job done by hand, or its SquashFS engine with its peers.
     Bench(Bench),
+    /// Boot sticks in machines of all kinds, and keep the results in docs/boot-matrix.md.
+    BootMatrix(boot_matrix::Options),
     /// Install the Debian packages that the other commands need.
     Setup,
     /// Make Debian roots, those that are not there yet, and print their paths.
@@ -100,6 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 What::Squashfs { only } => bench::squashfs(&options, &only),
             }
         }
+        Arguments::BootMatrix(options) => boot_matrix::boot_matrix(&options),
         Arguments::Setup => setup(&Job::ALL),
         Arguments::Roots { names } => {
             setup(&[Job::Roots])?;

@@ -28,6 +28,8 @@ pub enum Root {
     Trixie,
     /// Debian 14, whose kernel lets the initramfs pivot.
     Forky,
+    /// With what assembles and activates the disks of other systems by itself.
+    Storage,
     /// A file that does not get smaller, and with which the root image passes 4 GiB.
     Huge,
 }
@@ -98,6 +100,7 @@ impl Root {
                 suite: "forky",
                 ..debian_12("forky", SYSTEM, account)
             },
+            Self::Storage => debian_12("storage", &format!("{SYSTEM},mdadm,lvm2"), account),
             Self::Huge => debian_12("huge", SYSTEM, &["roots/account.sh", "roots/huge.sh"]),
         }
     }

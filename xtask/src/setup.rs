@@ -150,6 +150,12 @@ const PACKAGES: &[Package] = {
             &[CrossChecks, ByHand],
         ),
         package(
+            "e2fsprogs",
+            &["mkfs.ext4"],
+            "makes the disks of the computers that sticks are booted in",
+            &[CrossChecks],
+        ),
+        package(
             "fdisk",
             &["sfdisk"],
             "checks partition tables",

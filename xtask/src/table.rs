@@ -1,15 +1,22 @@
 //! Tables that read well on a terminal and are Markdown.
 
-/// A table with a heading over each column; the first column is words, the others are figures.
+/// A table with a heading over each column; the first columns are words, the others are figures.
 pub struct Table {
     rows: Vec<Vec<String>>,
+    word_columns: usize,
 }
 
 impl Table {
-    /// A table without rows yet.
+    /// A table without rows yet, whose first column is words.
     pub fn new(headings: &[&str]) -> Self {
+        Self::with_words(headings, 1)
+    }
+
+    /// A table without rows yet, with so many columns of words.
+    pub fn with_words(headings: &[&str], word_columns: usize) -> Self {
         Self {
             rows: vec![headings.iter().map(ToString::to_string).collect()],
+            word_columns,
         }
     }
 
@@ -30,16 +37,30 @@ impl Table {
                 .max(2)
         };
         let widths: Vec<_> = (0..columns).map(width).collect();
-        let mut lines: Vec<_> = self.rows.iter().map(|row| line(row, &widths)).collect();
-        let rules = widths
-            .iter()
-            .enumerate()
-            .map(|(column, width)| match column {
-                0 => "-".repeat(width + 2),
-                _ => format!("{}:", "-".repeat(width + 1)),
-            });
+        let lines = self.rows.iter();
+        let mut lines: Vec<_> = lines.map(|row| self.line(row, &widths)).collect();
+        let rules = widths.iter().enumerate().map(|(column, width)| {
+            if column < self.word_columns {
+                "-".repeat(width + 2)
+            } else {
+                format!("{}:", "-".repeat(width + 1))
+            }
+        });
         lines.insert(1, format!("|{}|", rules.collect::<Vec<_>>().join("|")));
         lines.join("\n") + "\n"
+    }
+
+    fn line(&self, row: &[String], widths: &[usize]) -> String {
+        let empty = String::new();
+        let cells = widths.iter().enumerate().map(|(column, &width)| {
+            let cell = row.get(column).unwrap_or(&empty);
+            if column < self.word_columns {
+                format!(" {cell:<width$} ")
+            } else {
+                format!(" {cell:>width$} ")
+            }
+        });
+        format!("|{}|", cells.collect::<Vec<_>>().join("|"))
     }
 }
 
@@ -62,18 +83,6 @@ pub fn seconds(seconds: f64) -> String {
     } else {
         format!("{seconds:.1} s")
     }
-}
-
-fn line(row: &[String], widths: &[usize]) -> String {
-    let empty = String::new();
-    let cells = widths.iter().enumerate().map(|(column, &width)| {
-        let cell = row.get(column).unwrap_or(&empty);
-        match column {
-            0 => format!(" {cell:<width$} "),
-            _ => format!(" {cell:>width$} "),
-        }
-    });
-    format!("|{}|", cells.collect::<Vec<_>>().join("|"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 
 pub mod compare;
 mod health;
+pub mod matrix;
 mod stick;
 
 pub use health::problems;
-pub use stick::{Mounted, Stick, test_root, tool};
+pub use stick::{Mounted, Stick, build_folder, program, test_root, tool};

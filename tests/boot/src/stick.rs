@@ -189,12 +189,17 @@ impl Drop for Mounted {
 }
 
 /// The program: what `LIVESTICK_BIN` says, or what cargo put beside the tests.
-fn program() -> PathBuf {
+#[must_use]
+pub fn program() -> PathBuf {
     env::var_os("LIVESTICK_BIN").map_or_else(|| build_folder().join("livestick"), PathBuf::from)
 }
 
 /// Where cargo builds, such as `target/debug`: there is space, and `/tmp` may be memory.
-fn build_folder() -> PathBuf {
+///
+/// # Panics
+/// Where the test does not know where it is.
+#[must_use]
+pub fn build_folder() -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     test.ancestors().nth(2).expect("target/debug").to_owned()
 }

@@ -14,6 +14,9 @@ pub const STICK_TOOLS: [Tool<'_>; 2] = [
     ("qemu-system-x86_64", "--version"),
 ];
 
+/// What sticks are booted with.
+pub const BOOT_TOOLS: [Tool<'_>; 1] = [("qemu-system-x86_64", "--version")];
+
 /// One sentence: processor, memory, system, and the versions of these tools and of our own.
 pub fn describe(tools: &[Tool<'_>]) -> Result<String> {
     let cpu = first_value(&read("/proc/cpuinfo")?, "model name").unwrap_or_default();

@@ -3,7 +3,7 @@
 
 mod boot;
 mod build;
-mod machine;
+pub mod machine;
 mod measure;
 mod page;
 mod squashfs;

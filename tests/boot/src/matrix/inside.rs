@@ -1,0 +1,97 @@
+//! The computer's other disks, each made for one boot.
+
+use super::damage::Damage;
+use super::run::{noise, sh};
+use anyhow::Result;
+use livestick_vm::{Bus, Disk};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is on another disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// The very same stick once more.
+    Twin,
+    /// A livestick with the same label and everything else but the identity.
+    Decoy,
+    /// A copy of the stick on a disk inside, of whose root image the end is missing.
+    ShortCopy,
+    /// Nothing that makes sense.
+    Noise,
+    /// One of many small disks behind one controller.
+    Luns,
+    /// An ext4 that was not unmounted.
+    DirtyExt4,
+    /// One of the two halves of an md mirror.
+    MdMirror,
+    /// An LVM volume group with one volume.
+    Lvm,
+    /// Swap space.
+    Swap,
+}
+
+const DISK_BYTES: u64 = 32 << 20;
+const LUN_BYTES: u64 = 4 << 20;
+
+impl Inside {
+    /// Makes the disk as the machine's `index`-th, in this folder.
+    pub(super) fn make(self, index: usize, stick: &Path, folder: &Path) -> Result<Disk> {
+        let path = folder.join(format!("inside-{index}.img"));
+        let (length, bus) = match self {
+            Self::Twin => return Ok(Disk::stick(stick)),
+            Self::Decoy => {
+                Damage::OtherIdentity.copy(stick, &path)?;
+                return Ok(Disk::stick(path));
+            }
+            Self::ShortCopy => {
+                Damage::Short.copy(stick, &path)?;
+                return Ok(Disk::internal(path, Bus::Ahci));
+            }
+            Self::Luns => (LUN_BYTES, Bus::VirtioScsi),
+            _ => (DISK_BYTES, Bus::VirtioBlk),
+        };
+        File::create(&path)?.set_len(length)?;
+        self.fill(&path, index)?;
+        Ok(Disk::internal(path, bus))
+    }
+
+    fn fill(self, path: &Path, index: usize) -> Result<()> {
+        let file = File::options().read(true).write(true).open(path)?;
+        match self {
+            Self::Twin | Self::Decoy | Self::ShortCopy => Ok(()),
+            Self::Noise | Self::Luns => Ok(file.write_all_at(&noise(1 << 20, index as u64), 0)?),
+            Self::DirtyExt4 => dirty_ext4(path, &file),
+            Self::MdMirror => md::write_member(&file, u32::from(index % 2 == 1)),
+            Self::Lvm => lvm::write_volume_group(&file),
+            Self::Swap => sh(Command::new("mkswap").arg("--quiet").arg(path)),
+        }
+    }
+}
+
+/// `s_feature_incompat` of the superblock, and its bit for a journal that is to be replayed
+/// (`fs/ext4/ext4.h`). Without checksums of metadata it can simply be set.
+fn dirty_ext4(path: &Path, file: &File) -> Result<()> {
+    const FEATURE_INCOMPAT_OFFSET: u64 = 1024 + 0x60;
+    const INCOMPAT_RECOVER: u8 = 0x4;
+    sh(Command::new("mkfs.ext4")
+        .args(["-q", "-F", "-O", "^metadata_csum", "-L", "inside"])
+        .arg(path))?;
+    let mut features = [0];
+    file.read_exact_at(&mut features, FEATURE_INCOMPAT_OFFSET)?;
+    Ok(file.write_all_at(&[features[0] | INCOMPAT_RECOVER], FEATURE_INCOMPAT_OFFSET)?)
+}
+
+/// Every disk's digest, as `sha256sum` prints them.
+pub(super) fn digests(paths: &[PathBuf]) -> Result<String> {
+    if paths.is_empty() {
+        return Ok(String::new());
+    }
+    let output = Command::new("sha256sum").args(paths).output()?;
+    anyhow::ensure!(output.status.success(), "cannot read the disks inside");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+mod lvm;
+mod md;

@@ -1,0 +1,312 @@
+//! The matrix itself.
+
+use super::damage::Damage::{
+    ChecksAtOnce, Cut, Flipped, FlippedAndChecks, OtherIdentity, Padded, Short,
+};
+use super::inside::Inside::{Decoy, DirtyExt4, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin};
+use super::scenario::{Root, Scenario};
+use super::typed::{command, log_in, plugged_in_after, pulled_at_once, rescue_screen, typed};
+use livestick_vm::{Action, Bus, Firmware, Step};
+
+/// What the stick's `/init` says when nothing of the root is left.
+const UNMOUNTED: &str = "livestick: shutdown: everything is unmounted";
+/// What an end that is not clean says.
+const NOT_ENDED: [&str; 4] = ["FAILED", "busy", "Failed to", "Could not"];
+
+/// Every scenario, in the order in which they are run and shown.
+#[must_use]
+pub fn scenarios() -> Vec<Scenario> {
+    [
+        firmware(),
+        buses(),
+        systems(),
+        memory(),
+        search(),
+        rescue(),
+        damage(),
+        other_disks(),
+        ends(),
+    ]
+    .concat()
+}
+
+fn firmware() -> Vec<Scenario> {
+    vec![
+        Scenario::new("bios", "BIOS").in_ci(),
+        Scenario::new("uefi", "64-bit UEFI")
+            .firmware(Firmware::Uefi)
+            .in_ci(),
+        Scenario::new("uefi-ia32", "32-bit UEFI, 64-bit processor").firmware(Firmware::UefiIa32),
+        Scenario::new("secure-boot", "UEFI with Secure Boot").firmware(Firmware::SecureBoot),
+    ]
+}
+
+fn buses() -> Vec<Scenario> {
+    vec![
+        Scenario::new("ehci", "USB 2").on(Bus::Ehci),
+        Scenario::new("uhci", "USB 1")
+            .on(Bus::Uhci)
+            .timeout_seconds(1800),
+        Scenario::new("uas", "USB Attached SCSI").on(Bus::Uas),
+        Scenario::new("hub", "behind a USB hub").on(Bus::Hub),
+        Scenario::new("nvme", "as an NVMe disk").on(Bus::Nvme),
+        Scenario::new("ahci", "as a SATA disk").on(Bus::Ahci),
+        Scenario::new("virtio-blk", "as a virtio-blk disk").on(Bus::VirtioBlk),
+        Scenario::new("virtio-scsi", "as a virtio-scsi disk").on(Bus::VirtioScsi),
+        Scenario::new("sdhci", "as an SD card in a PCI reader")
+            .damaged(Padded)
+            .on(Bus::Sdhci),
+        Scenario::new("slow-stick", "a stick of 3 MB/s").bytes_per_second(3_000_000),
+    ]
+}
+
+fn systems() -> Vec<Scenario> {
+    vec![
+        Scenario::new("sysvinit", "Debian 12 with sysvinit").of(Root::Sysvinit),
+        Scenario::new("openrc", "Debian 12 with OpenRC").of(Root::Openrc),
+        Scenario::new("runit", "Debian 12 with runit").of(Root::Runit),
+        Scenario::new("busybox", "Debian 12 with BusyBox init").of(Root::Busybox),
+        Scenario::new("trixie", "Debian 13, Linux 6.12").of(Root::Trixie),
+        Scenario::new("forky", "Debian 14, its own kernel").of(Root::Forky),
+        // `tail -c 400M` of what `xtask/roots/huge.sh` makes is on both sides of 4 GiB.
+        Scenario::new("huge", "a root of more than 4 GiB, read to its end")
+            .of(Root::Huge)
+            .memory_mib(2048)
+            .then(log_in())
+            .then(command(
+                "tail -c 400M /srv/noise | md5sum",
+                "b22fee3167041f93cccf31383277c484",
+            ))
+            .timeout_seconds(1800),
+        Scenario::new("segments", "a root image in pieces of 64 MiB")
+            .built(&["--segment-size", "64MiB"])
+            .then(log_in())
+            .then(command(
+                "cat /usr/bin/* /srv/odd/numbers > /dev/null && echo all''read",
+                "allread",
+            )),
+        Scenario::new("init-absolute-link", "an init that is an absolute link")
+            .then(log_in())
+            .then(command("readlink /sbin/init", "/lib/systemd/systemd")),
+        Scenario::new("init-missing", "an init that is not there")
+            .cmdline("init=/sbin/no-such-init")
+            .rescued("has no program to start: looked for /sbin/no-such-init")
+            .in_ci(),
+        Scenario::new("fstab-dead", "an fstab with disks that are gone")
+            .then(log_in())
+            .then(command(
+                "echo $(grep -c '^#.*UUID=' /etc/fstab) li''nes",
+                "2 lines",
+            )),
+        Scenario::new("single", "`single` on the command line")
+            .cmdline("single console=ttyS0,115200")
+            .then([Step::shown("Give root password", Action::Nothing)])
+            .told(),
+        Scenario::new("read-only-word", "`ro` on the command line").cmdline("ro"),
+    ]
+}
+
+fn memory() -> Vec<Scenario> {
+    vec![
+        Scenario::new("512-mb", "512 MB of RAM").memory_mib(512),
+        Scenario::new("8-gb", "8 GB of RAM").memory_mib(8192),
+        Scenario::new("toram-pulled", "`toram`, then the stick is pulled out")
+            .cmdline("toram")
+            .then(log_in())
+            .then([Step::after(0, Action::Pull)])
+            .then(command(
+                "cat /usr/bin/* /usr/lib/x86_64-linux-gnu/* 2>/dev/null | md5sum && echo use''able",
+                "useable",
+            )),
+        Scenario::new("toram-too-small", "`toram` without the RAM for it")
+            .cmdline("toram")
+            .memory_mib(448),
+        Scenario::new("overlay-size", "an overlay of 64 MiB, filled")
+            .cmdline("overlay-size=64M")
+            .then(log_in())
+            .then(command(
+                "head -c 100M /dev/zero > /var/fill; rm /var/fill; echo go''es on",
+                "goes on",
+            ))
+            .says(&["No space left on device"]),
+        Scenario::new("zram", "`zram=25%`")
+            .cmdline("zram=25%")
+            .then(log_in())
+            .then(command("cat /proc/swaps", "zram0")),
+    ]
+}
+
+fn search() -> Vec<Scenario> {
+    vec![
+        Scenario::new("plugged-at-5", "plugged in after 5 s")
+            .then(plugged_in_after(5))
+            .in_ci(),
+        Scenario::new("plugged-at-40", "plugged in after 40 s").then(plugged_in_after(40)),
+        Scenario::new("plugged-at-rescue", "plugged in at the rescue screen")
+            .cmdline("live-media-timeout=5")
+            .then([pulled_at_once()])
+            .then([Step::shown("livestick: rescue: ", Action::Plug)])
+            .says(&["rescue: the stick was not found within 5 s"])
+            .in_ci(),
+        Scenario::new(
+            "pulled-again",
+            "plugged in, pulled out and plugged in again",
+        )
+        .then(plugged_in_after(3))
+        .then([Step::after(0, Action::Pull), Step::after(3, Action::Plug)]),
+        Scenario::new("no-stick", "no stick at all")
+            .cmdline("live-media-timeout=5")
+            .then([pulled_at_once()])
+            .rescued("the stick was not found within 5 s"),
+    ]
+}
+
+fn rescue() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "rescue-screen",
+            "the rescue screen on the screen, and the keyboard",
+        )
+        .cmdline("live-media-timeout=5")
+        .then([pulled_at_once()])
+        .then(rescue_screen())
+        .then([Step::after(2, Action::ReadScreen)])
+        .then([Step::after(1, Action::Press("b".to_owned()))])
+        .on_screen("to reboot")
+        .stopped("guest-reset"),
+        Scenario::new("rescue-serial", "the rescue screen without a screen")
+            .cmdline("live-media-timeout=5")
+            .headless()
+            .then([pulled_at_once()])
+            .then(rescue_screen())
+            .then([Step::after(1, Action::Type("b".to_owned()))])
+            .stopped("guest-reset"),
+        Scenario::new("rescue-shell", "the shell of the rescue screen")
+            .cmdline("live-media-timeout=5")
+            .then([pulled_at_once()])
+            .then(rescue_screen())
+            .then([Step::after(1, Action::Type("s".to_owned()))])
+            .then([Step::shown("# ", Action::Nothing)])
+            .then(command("echo a sh''ell", "a shell"))
+            .told(),
+        Scenario::new(
+            "rescue-panic",
+            "`panic=5`: the rescue screen reboots by itself",
+        )
+        .cmdline("live-media-timeout=5 panic=5")
+        .then([pulled_at_once()])
+        .then(rescue_screen())
+        .stopped("guest-reset"),
+        Scenario::new("break", "`break=init`: a shell, then on")
+            .cmdline("break=init")
+            .then([Step::shown("# ", Action::Nothing)])
+            .then([typed("ls /sysroot/sbin/init && exit")]),
+        Scenario::new("debug", "`debug`: every step on the console")
+            .cmdline("debug console=ttyS0,115200")
+            .says(&["overlay mounted"]),
+        Scenario::new("live-media", "`live-media=` names the volume's label")
+            .built(&["--label", "MYSTICK"])
+            .cmdline("live-media=LABEL=MYSTICK"),
+        Scenario::new(
+            "live-media-other",
+            "`live-media=` names a volume that is not there",
+        )
+        .cmdline("live-media=LABEL=OTHER live-media-timeout=5")
+        .rescued("the stick was not found within 5 s"),
+    ]
+}
+
+fn damage() -> Vec<Scenario> {
+    vec![
+        Scenario::new("other-identity", "a stick with another one's manifest")
+            .cmdline("live-media-timeout=5")
+            .damaged(OtherIdentity)
+            .rescued("the stick was not found within 5 s")
+            .in_ci(),
+        Scenario::new("image-short", "a root image that is too short")
+            .cmdline("live-media-timeout=5")
+            .damaged(Short)
+            .rescued("it was not written to its end"),
+        Scenario::new("image-cut", "a stick that was not written to its end")
+            .cmdline("live-media-timeout=5")
+            .damaged(Cut)
+            .rescued("cannot be read to its end"),
+        Scenario::new("check-good", "the check entry, on a good stick")
+            .damaged(ChecksAtOnce)
+            .says(&["livestick: check: good: all"]),
+        Scenario::new(
+            "check-flipped",
+            "the check entry, on a stick with a wrong bit",
+        )
+        .damaged(FlippedAndChecks)
+        .rescued("the stick is damaged: live/filesystem.squashfs"),
+        Scenario::new("flipped", "a wrong bit that nothing reads at boot")
+            .damaged(Flipped)
+            .then([Step::shown("login: ", Action::Nothing)])
+            .told(),
+    ]
+}
+
+fn other_disks() -> Vec<Scenario> {
+    let storage = |name, what| Scenario::new(name, what).of(Root::Storage);
+    let count = "echo $(ls -d /dev/md?* /dev/mapper/*-* 2>/dev/null | wc -l), $(wc -l < /proc/swaps) were fou''nd";
+    vec![
+        Scenario::new("twins", "two identical sticks").inside(&[Twin]),
+        Scenario::new("decoy", "another livestick of the same label").inside(&[Decoy]),
+        Scenario::new("decoy-alone", "only another livestick of the same label")
+            .cmdline("live-media-timeout=5")
+            .inside(&[Decoy])
+            .then([pulled_at_once()])
+            .rescued("the stick was not found within 5 s"),
+        Scenario::new("short-copy-inside", "a copy cut short on a disk inside")
+            .inside(&[ShortCopy]),
+        Scenario::new("30-disks", "30 other disks").inside(&[Luns; 30]),
+        Scenario::new(
+            "dirty-disks",
+            "disks with a dirty ext4, and with noise, inside",
+        )
+        .inside(&[DirtyExt4, Noise])
+        .in_ci(),
+        storage("md-lvm", "md, LVM and swap inside, left alone")
+            .inside(&[MdMirror, MdMirror, Lvm, Swap])
+            .then(log_in())
+            .then(command(count, "0, 1 were found")),
+        storage(
+            "md-lvm-asked-for",
+            "md and LVM inside, asked for with --use-internal-disks",
+        )
+        .built(&["--use-internal-disks"])
+        .inside(&[MdMirror, MdMirror, Lvm])
+        .may_change_inside()
+        .then(log_in())
+        .then(command(count, "2, 1 were found")),
+    ]
+}
+
+fn ends() -> Vec<Scenario> {
+    let shown = "console=ttyS0,115200 systemd.show_status=1";
+    let end = |name, what, line: &str, how| {
+        Scenario::new(name, what)
+            .cmdline(shown)
+            .then(log_in())
+            .then([typed(line)])
+            .stopped(how)
+            .says(&[UNMOUNTED])
+            .never(&NOT_ENDED)
+    };
+    vec![
+        end("poweroff", "poweroff", "poweroff", "guest-shutdown"),
+        end("reboot", "reboot", "reboot", "guest-reset"),
+        Scenario::new("power-button", "the power button")
+            .then([Step::shown("login: ", Action::Nothing)])
+            .then([Step::after(5, Action::PowerButton)])
+            .stopped("guest-shutdown"),
+        Scenario::new("toram-poweroff", "`toram`, then poweroff")
+            .cmdline("toram console=ttyS0,115200 systemd.show_status=1")
+            .then(log_in())
+            .then([typed("poweroff")])
+            .stopped("guest-shutdown")
+            .says(&[UNMOUNTED])
+            .never(&NOT_ENDED),
+    ]
+}

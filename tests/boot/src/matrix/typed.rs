@@ -1,0 +1,48 @@
+//! What a person does at a machine, as steps of a script.
+
+use livestick_vm::{Action, Step};
+
+/// Logs in on the serial port, as the recipes of the test roots let one.
+pub(super) fn log_in() -> Vec<Step> {
+    vec![
+        Step::shown("login: ", Action::Nothing),
+        typed("root"),
+        Step::shown("assword: ", Action::Nothing),
+        typed("livestick"),
+        Step::shown("# ", Action::Nothing),
+    ]
+}
+
+/// Types a command at a shell that waits, and waits for what it must print and for the next prompt.
+/// The terminal shows the command, too, so `shown` must not stand in it.
+pub(super) fn command(command: &str, shown: &str) -> Vec<Step> {
+    assert!(!command.contains(shown), "the terminal shows `{command}`");
+    vec![
+        typed(command),
+        Step::shown(shown, Action::Nothing),
+        Step::shown("# ", Action::Nothing),
+    ]
+}
+
+/// A line, a moment after whatever asked for it: a prompt is shown before the terminal is set.
+pub(super) fn typed(line: &str) -> Step {
+    Step::after(1, Action::Type(format!("{line}\n")))
+}
+
+/// The stick is pulled out as soon as `/init` has started, and plugged in after so many seconds.
+pub(super) fn plugged_in_after(seconds: u64) -> Vec<Step> {
+    vec![pulled_at_once(), Step::after(seconds, Action::Plug)]
+}
+
+/// The loader had the stick; `/init` does not.
+pub(super) fn pulled_at_once() -> Step {
+    Step::shown("livestick: init uptime=", Action::Pull)
+}
+
+/// The rescue screen, up to the line with its keys.
+pub(super) fn rescue_screen() -> Vec<Step> {
+    vec![
+        Step::shown("livestick: rescue: ", Action::Nothing),
+        Step::shown("to reboot", Action::Nothing),
+    ]
+}
