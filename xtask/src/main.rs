@@ -64,7 +64,7 @@ struct Bench {
 enum What {
     /// Build the stick of a 1.9 GB root: time, bytes written, memory.
     Build,
-    /// Boot the stick of a small root: time in /init, time to the login prompt, bytes read.
+    /// Boot the stick of a 1.9 GB root: time in /init, time to the login prompt, bytes read.
     Boot,
     /// Make SquashFS images with livestick and its peers: time, memory, bytes.
     Squashfs {

@@ -30,6 +30,10 @@ pub enum Root {
     Forky,
     /// With what assembles and activates the disks of other systems by itself.
     Storage,
+    /// With Debian's live-boot, whose initramfs is compared with ours.
+    LiveBoot,
+    /// With dracut and its live module, whose initramfs is compared with ours.
+    Dracut,
     /// A file that does not get smaller, and with which the root image passes 4 GiB.
     Huge,
 }
@@ -101,6 +105,14 @@ impl Root {
                 ..debian_12("forky", SYSTEM, account)
             },
             Self::Storage => debian_12("storage", &format!("{SYSTEM},mdadm,lvm2"), account),
+            Self::LiveBoot => {
+                let live = format!("{SYSTEM},live-boot,live-boot-initramfs-tools,busybox,zstd");
+                debian_12("live-boot", &live, account)
+            }
+            Self::Dracut => {
+                let live = format!("{SYSTEM},dracut,dracut-live,zstd");
+                debian_12("dracut", &live, account)
+            }
             Self::Huge => debian_12("huge", SYSTEM, &["roots/account.sh", "roots/huge.sh"]),
         }
     }
