@@ -100,6 +100,19 @@ impl Content {
     }
 }
 
+/// The serial number of a FAT as `blkid` prints it, `1A2B-3C4D`; `None` where it has none.
+///
+/// # Errors
+/// What reading reports.
+pub fn vfat_serial(medium: &impl ReadAt) -> io::Result<Option<String>> {
+    let start = read_start(medium, BOOT_SECTOR_BYTES)?;
+    // It lies right before the label, behind a byte that says whether both are there.
+    let serial = vfat_label_offset(&start) - 4;
+    let is_there = matches!(byte(&start, serial - 1), 0x28 | 0x29);
+    let (low, high) = (u16_at(&start, serial), u16_at(&start, serial + 2));
+    Ok((is_vfat(&start) && is_there).then(|| format!("{high:04X}-{low:04X}")))
+}
+
 impl fmt::Display for Content {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
@@ -149,6 +162,7 @@ const MAGICS: &[(usize, &[u8], Content)] = &[
 ];
 
 const FIRST_BYTES: usize = 8192;
+const BOOT_SECTOR_BYTES: usize = 512;
 
 /// Up to so many bytes: fewer where the medium is smaller.
 fn read_start(medium: &impl ReadAt, limit: usize) -> io::Result<Vec<u8>> {
@@ -206,10 +220,13 @@ fn is_vfat(start: &[u8]) -> bool {
         && byte(start, 21) >= 0xf0
 }
 
+/// FAT32 has no 16-bit count of sectors in a FAT, and a longer parameter block.
+fn vfat_label_offset(start: &[u8]) -> usize {
+    if u16_at(start, 22) == 0 { 71 } else { 43 }
+}
+
 fn vfat_label(start: &[u8]) -> Option<String> {
-    // FAT32 has no 16-bit count of sectors in a FAT, and a longer parameter block.
-    let offset = if u16_at(start, 22) == 0 { 71 } else { 43 };
-    let label = String::from_utf8_lossy(bytes(start, offset, 11)?);
+    let label = String::from_utf8_lossy(bytes(start, vfat_label_offset(start), 11)?);
     let label = label.trim_matches([' ', '\0']);
     let printable = !label.contains(char::is_control);
     (printable && !label.is_empty() && label != "NO NAME").then(|| label.to_owned())
@@ -294,6 +311,22 @@ mod tests {
                 false
             }
         }
+    }
+
+    #[test]
+    fn a_serial_number_is_printed_as_blkid_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        for kind in ["-F32", "-F16"] {
+            if made_by("mkfs.vfat", &[kind, "-i", "1a2b3c4d"], &path) {
+                let serial = vfat_serial(&File::open(&path).unwrap()).unwrap();
+                assert_eq!(serial.as_deref(), Some("1A2B-3C4D"));
+            }
+        }
+        assert_eq!(
+            vfat_serial(&File::open("/dev/null").unwrap()).unwrap(),
+            None
+        );
     }
 
     #[test]

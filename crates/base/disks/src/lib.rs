@@ -4,5 +4,5 @@
 mod content;
 mod device;
 
-pub use content::{Content, Table};
+pub use content::{Content, Table, vfat_serial};
 pub use device::{BlockDevice, Transport};

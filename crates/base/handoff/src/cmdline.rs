@@ -1,5 +1,6 @@
 //! The words of the kernel command line that `/init` obeys.
 
+use crate::{BreakPoint, MediumChoice};
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +9,14 @@ use std::time::Duration;
 /// understood too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
+    /// `toram`: the image is copied to RAM, and the stick let go of.
+    pub to_ram: bool,
+    /// `check-stick`: every file on the stick is read and compared with its digest first.
+    pub check_stick: bool,
+    /// `live-media=`: the only medium to look at.
+    pub medium: Option<MediumChoice>,
+    /// `break=`: where to stop for a person.
+    pub break_points: Vec<BreakPoint>,
     /// `overlay-size=`: how much RAM the changes may take.
     pub overlay_size: OverlaySize,
     /// `live-media-timeout=`: how long to look for the stick before the rescue screen.
@@ -78,6 +87,18 @@ impl CommandLine {
     fn obey(&mut self, word: &str) -> Option<()> {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         match key {
+            "toram" => self.to_ram = true,
+            "copytoram" | "rd.live.ram" => self.to_ram = is_yes(value)?,
+            "check-stick" => self.check_stick = is_yes(value)?,
+            "live-media" | "bootfrom" | "from" => self.medium = Some(value.parse().ok()?),
+            "archisodevice" => self.medium = Some(value.parse().ok()?),
+            "archisolabel" => self.medium = Some(format!("LABEL={value}").parse().ok()?),
+            "root" => {
+                if let Some(medium) = value.strip_prefix("live:") {
+                    self.medium = Some(medium.parse().ok()?);
+                }
+            }
+            "break" | "rd.break" => self.break_points = break_points(key, value)?,
             "overlay-size" | "cow_spacesize" => self.overlay_size = value.parse().ok()?,
             "rd.overlay" => {
                 if let Some(size) = value.strip_prefix("tmpfs:size=") {
@@ -109,6 +130,10 @@ impl CommandLine {
 impl Default for CommandLine {
     fn default() -> Self {
         Self {
+            to_ram: false,
+            check_stick: false,
+            medium: None,
+            break_points: Vec::new(),
             overlay_size: OverlaySize::Percent(50),
             medium_timeout: Duration::from_secs(120),
             debug: false,
@@ -197,6 +222,25 @@ fn unquote(word: &str) -> String {
     value.map_or_else(|| word.to_owned(), |(key, value)| format!("{key}={value}"))
 }
 
+/// A key by itself is a yes.
+fn is_yes(value: &str) -> Option<bool> {
+    match value {
+        "" | "1" | "y" | "yes" => Some(true),
+        "0" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Names with commas between them. Without a name, each key means what it means to those who know it
+/// (initramfs-tools(7), dracut.cmdline(7)).
+fn break_points(key: &str, value: &str) -> Option<Vec<BreakPoint>> {
+    match (key, value) {
+        ("break", "") => Some(vec![BreakPoint::Medium]),
+        (_, "") => Some(vec![BreakPoint::Init]),
+        (_, names) => names.split(',').map(|name| name.parse().ok()).collect(),
+    }
+}
+
 /// The kernel waits `panic=` seconds; below 0 not at all, and 0 means for ever.
 fn panic_delay(seconds: i64) -> Option<Duration> {
     match seconds {
@@ -265,8 +309,44 @@ mod tests {
             let seven = Duration::from_secs(7);
             assert_eq!(CommandLine::parse(text).medium_timeout, seven, "{text}");
         }
+        for text in [
+            "toram",
+            "toram=filesystem.squashfs",
+            "copytoram=y",
+            "rd.live.ram=1",
+        ] {
+            assert!(CommandLine::parse(text).to_ram, "{text}");
+        }
+        assert!(!CommandLine::parse("rd.live.ram=0").to_ram);
+        for text in [
+            "live-media=LABEL=S",
+            "bootfrom=LABEL=S",
+            "root=live:CDLABEL=S",
+            "archisolabel=S",
+            "from=/dev/disk/by-label/S",
+        ] {
+            let label = Some(MediumChoice::Label("S".to_owned()));
+            assert_eq!(CommandLine::parse(text).medium, label, "{text}");
+        }
+        assert_eq!(CommandLine::parse("root=/dev/sda2").medium, None);
         assert!(CommandLine::parse("rd.live.debug=1").debug);
         assert!(!CommandLine::parse("rd.live.debug=0").debug);
+    }
+
+    #[test]
+    fn it_stops_where_it_is_told_to() {
+        let points = |text| CommandLine::parse(text).break_points;
+        assert_eq!(
+            points("break=medium,init"),
+            [BreakPoint::Medium, BreakPoint::Init]
+        );
+        assert_eq!(points("break"), [BreakPoint::Medium]);
+        assert_eq!(points("rd.break"), [BreakPoint::Init]);
+        assert_eq!(points("rd.break=pre-mount"), [BreakPoint::Medium]);
+        assert_eq!(points("break=init,never"), []);
+        let line = CommandLine::parse("check-stick=maybe live-media=somewhere");
+        assert_eq!(line.rejected, ["check-stick=maybe", "live-media=somewhere"]);
+        assert!(CommandLine::parse("check-stick").check_stick);
     }
 
     #[test]

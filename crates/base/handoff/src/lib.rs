@@ -5,18 +5,24 @@
 //! Builder and `/init` never share state in another way: what is not here, neither may assume of
 //! the other. Everything is line-based text, so that a person with a shell can read it.
 
+mod break_point;
+mod checksums;
 mod cmdline;
 mod fields;
 mod identity;
 mod manifest;
+mod medium_choice;
 mod modules;
 pub mod oem;
 pub mod paths;
 mod seal;
 
+pub use break_point::{BreakPoint, NotABreakPoint};
+pub use checksums::Checksum;
 pub use cmdline::{CommandLine, ModuleOption, NotASize, OverlaySize};
 pub use fields::ParseError;
 pub use identity::Identity;
 pub use manifest::Manifest;
+pub use medium_choice::{MediumChoice, NotAMedium};
 pub use modules::{Alias, Module, ModulePlan};
 pub use seal::Seal;

@@ -13,6 +13,10 @@ pub const INIT_STARTED: &str = "livestick: init uptime=";
 pub const HAND_OVER: &str = "livestick: hand-over uptime=";
 /// `/init` gave up; the reason follows, and the rescue screen comes after it.
 pub const RESCUE: &str = "livestick: rescue: ";
+/// `/init` checked the stick; what it found follows.
+pub const CHECK: &str = "livestick: check: ";
+/// The system has ended; whether all that the root was made of could be unmounted follows.
+pub const SHUTDOWN: &str = "livestick: shutdown: ";
 /// The beacon: the system's state (`running`, `degraded`, …) follows.
 pub const BEACON_STATE: &str = "livestick: state=";
 /// The beacon: a failed unit's name follows, a line for each.

@@ -35,6 +35,17 @@ impl LoopDevice {
         free_device(&control).map(drop)
     }
 
+    /// Takes a loop device down, whoever made it. One that is still mounted goes when it no longer
+    /// is.
+    ///
+    /// # Errors
+    /// What the kernel reports; `ENXIO` where no file is attached to it.
+    pub fn detach(path: &Path) -> io::Result<()> {
+        let device = File::open(path)?;
+        // SAFETY: LOOP_CLR_FD ignores its argument.
+        Ok(unsafe { ioctl(&device, ByValue::<LOOP_CLR_FD>(0)) }?)
+    }
+
     /// Its node, `/dev/loopN`.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -248,11 +259,29 @@ mod tests {
         );
         assert_eq!(read_only.unwrap().trim(), "1");
         drop(device);
+        assert_gone(&path);
+    }
+
+    fn assert_gone(path: &Path) {
         let deadline = Instant::now() + Duration::from_secs(5);
-        while backed(&path) && Instant::now() < deadline {
+        while backed(path) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(!backed(&path));
+        assert!(!backed(path));
+    }
+
+    #[test]
+    fn anybody_may_take_a_device_down() {
+        if !is_root() {
+            return;
+        }
+        let image = image();
+        let device = LoopDevice::attach(image.as_fd()).unwrap();
+        LoopDevice::detach(device.path()).unwrap();
+        let path = device.path().to_owned();
+        drop(device);
+        assert_gone(&path);
+        assert!(LoopDevice::detach(&path).is_err());
     }
 
     #[test]
