@@ -64,6 +64,8 @@ pub struct Initramfs {
     pub firmware: usize,
     /// The length of the microcode, which is not compressed, in bytes.
     pub microcode_bytes: usize,
+    /// Whether there is a shell for the rescue screen in it.
+    pub has_shell: bool,
 }
 
 impl Contents {
@@ -92,6 +94,7 @@ impl Contents {
             modules: self.modules.len(),
             firmware: self.firmware.len(),
             microcode_bytes: self.microcode.length_bytes(),
+            has_shell: self.busybox.is_some(),
         })
     }
 
@@ -123,6 +126,9 @@ impl Contents {
         archive.device("dev/null", 0o666, 1, 3)?;
         archive.file("init", 0o755, options.init)?;
         archive.link("sbin/modprobe", "/init")?;
+        if let Some(busybox) = &self.busybox {
+            archive.file("bin/busybox", 0o755, busybox)?;
+        }
         let plan = self.plan.to_string();
         archive.file(inside(paths::MODULE_PLAN), 0o644, plan.as_bytes())?;
         for module in &self.modules {
@@ -228,6 +234,7 @@ mod tests {
         });
         contents.microcode.intel = b"intel microcode".to_vec();
         contents.microcode.amd = b"amd microcode".to_vec();
+        contents.busybox = Some(b"the shell".to_vec());
         contents
     }
 
@@ -312,6 +319,7 @@ mod tests {
             assert_eq!(init.permissions, 0o755);
             assert_eq!(init.kind, Kind::File(b"the init program"));
             assert_eq!(find(&main, "sbin/modprobe").kind, Kind::Symlink("/init"));
+            assert_eq!(find(&main, "bin/busybox").kind, Kind::File(b"the shell"));
             let console = Kind::CharacterDevice { major: 5, minor: 1 };
             assert_eq!(find(&main, "dev/console").kind, console);
             let Kind::File(plan) = find(&main, "livestick/modules").kind else {

@@ -1,5 +1,6 @@
 //! What an initramfs holds.
 
+use crate::busybox::static_busybox;
 use crate::codec::Codec;
 use crate::error::GatherError;
 use crate::microcode::Microcode;
@@ -36,6 +37,8 @@ pub struct Contents {
     pub firmware: Vec<NamedFile>,
     /// CPU microcode.
     pub microcode: Microcode,
+    /// BusyBox, for the shell of the rescue screen.
+    pub busybox: Option<Vec<u8>>,
     /// Wanted modules that this kernel has neither as files nor built in, and modules that another
     /// one needs and that are not there. A stick boots without them.
     pub missing_modules: Vec<String>,
@@ -63,6 +66,7 @@ impl Contents {
             modules,
             firmware,
             microcode: Microcode::read(root)?,
+            busybox: static_busybox(root)?,
             missing_modules: missing.collect(),
             missing_firmware,
             plan: hand_off(&plan),

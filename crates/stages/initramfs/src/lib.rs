@@ -11,6 +11,7 @@
 //! Nothing of the root is executed and nothing is written to it.
 
 mod archive;
+mod busybox;
 mod codec;
 mod contents;
 mod error;
@@ -23,6 +24,7 @@ mod packed;
 mod select;
 
 pub use archive::{Initramfs, WriteError, WriteOptions};
+pub use busybox::static_busybox;
 pub use codec::Codec;
 pub use contents::{Contents, NamedFile};
 pub use error::GatherError;

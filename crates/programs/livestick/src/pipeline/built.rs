@@ -86,6 +86,8 @@ pub struct InitramfsSize {
     pub modules: u64,
     /// CPU microcode in it.
     pub microcode_bytes: u64,
+    /// Whether the rescue screen has a shell, from a static BusyBox of root or machine.
+    pub has_shell: bool,
     /// Firmware that its drivers may ask for and the root does not have.
     pub missing_firmware: Vec<String>,
 }

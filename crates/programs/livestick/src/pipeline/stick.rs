@@ -10,7 +10,7 @@ use livestick_bootloader::{Firmware, LoaderFiles, Menu, syslinux};
 use livestick_handoff::paths;
 use livestick_image::{BootCode, Facts, Initrd, Layout, StickFile};
 use livestick_initramfs::{Contents, Initramfs, Selection, WriteOptions};
-use livestick_tree::RootFiles;
+use livestick_tree::{RootDirectory, RootFiles};
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -50,6 +50,7 @@ pub fn boot(
         codec: initramfs.codec.to_string(),
         modules: initramfs.modules as u64,
         microcode_bytes: initramfs.microcode_bytes as u64,
+            has_shell: initramfs.has_shell,
         missing_firmware: contents.missing_firmware,
     };
     let (layout, boot_code) = layout(prepared, &selection, settings, loaders, initramfs)?;
@@ -82,8 +83,11 @@ fn initramfs(
     selection: &Selection,
     settings: &settings::Stick,
 ) -> Result<(Initramfs, Contents), Failure> {
-    let contents =
+    let mut contents =
         Contents::gather(prepared.source.files(), &selection.kernel).map_err(no_kernel)?;
+    if contents.busybox.is_none() {
+        contents.busybox = busybox_of_this_machine();
+    }
     let threads = u32::try_from(settings.jobs.get())
         .ok()
         .and_then(NonZeroU32::new);
@@ -96,6 +100,13 @@ fn initramfs(
         .write(&options)
         .context("cannot make the initramfs")?;
     Ok((initramfs, contents))
+}
+
+/// For the shell of the rescue screen, where the root has none. It is only a help: without it the
+/// stick works as well.
+fn busybox_of_this_machine() -> Option<Vec<u8>> {
+    let machine = RootDirectory::open(Path::new("/")).ok()?;
+    livestick_initramfs::static_busybox(&machine).ok().flatten()
 }
 
 /// Gives everything its place, and tells SYSLINUX where its own file lies.

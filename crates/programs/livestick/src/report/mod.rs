@@ -76,13 +76,17 @@ fn text(built: &Built, volume: Volume) -> String {
             ))
     ));
     lines.push(format!(
-        "  initramfs  {} ({}), {} modules{}",
+        "  initramfs  {} ({}), {} modules{}{}",
         size(built.initramfs.bytes),
         built.initramfs.codec,
         built.initramfs.modules,
         match built.initramfs.microcode_bytes {
             0 => String::new(),
             bytes => format!(", {} of it CPU microcode", size(bytes)),
+        },
+        match built.initramfs.has_shell {
+            true => ", a shell for the rescue screen",
+            false => ", no rescue shell: that takes the package busybox-static",
         }
     ));
     if !built.other_kernels.is_empty() {
