@@ -5,19 +5,22 @@ use crate::failure::Failure;
 use crate::hand_over::{self, Program};
 use crate::instructions::{self, Instructions};
 use crate::loader::Loader;
-use crate::medium::Medium;
+use crate::medium::{MOUNT_POINT, Medium, Wanted};
 use crate::report::Report;
 use crate::rescue::{self, Next};
 use crate::search::Search;
 use crate::uevents::{Batch, Uevent};
-use crate::{beacon, layers, loader, setup};
-use livestick_handoff::{Seal, paths};
+use crate::{beacon, check, layers, loader, setup, shutdown, to_ram};
+use livestick_disks::BlockDevice;
+use livestick_handoff::{BreakPoint, paths};
 use livestick_sys::UeventSocket;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::convert::Infallible;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Process 1: ends only by becoming another program, or with the machine.
@@ -37,6 +40,10 @@ pub fn run() -> ExitCode {
         match rescue::show(&mut boot, &failure) {
             // Whoever asks for another try wants the answer now.
             Next::Retry => patience = Duration::ZERO,
+            Next::UseAnyway => {
+                patience = Duration::ZERO;
+                boot.instructions.command_line.to_ram = false;
+            }
             Next::Found(medium) => found = Some(medium),
         }
     }
@@ -57,7 +64,6 @@ pub struct Boot {
 
 #[derive(Debug)]
 struct Ready {
-    seal: Seal,
     loader: &'static Loader,
     search: Search,
 }
@@ -94,24 +100,33 @@ impl Boot {
         self.get_ready()?;
         let medium = match found {
             Some(medium) => medium,
-            None => self.find(patience)?,
+            None => {
+                self.pause(BreakPoint::Medium);
+                self.find(patience)?
+            }
         };
         self.report
             .step(&format!("the stick is {}", medium.device.name));
-        let failed = self.lay_root_and_leave(medium);
+        let failed = self.check().and_then(|()| self.lay_root_and_leave(medium));
         // Events of this stick that still wait are no news: it would be found once more, and fail.
         let _ = self.take_news();
         failed
     }
 
     /// Takes down what a failed attempt left, except where there is no way back.
-    fn undo(&self) {
-        if self.program.is_none() {
-            layers::unmount_all();
+    fn undo(&mut self) {
+        if self.program.is_some() {
+            return;
+        }
+        layers::unmount_all();
+        to_ram::release();
+        if let Some(ready) = &mut self.ready {
+            ready.search.reset();
+            ready.loader.resume();
         }
     }
 
-    /// The list of devices that are not the stick, a line each.
+    /// The list of devices that were seen, a line each.
     pub fn table(&self) -> Vec<String> {
         self.ready
             .as_ref()
@@ -125,34 +140,36 @@ impl Boot {
         loader.map(coldplug::unsupported).unwrap_or_default()
     }
 
+    /// The right stick, where it is there, whether it could be used or not.
+    pub fn right_stick(&self) -> Option<&BlockDevice> {
+        let ready = self.ready.as_ref().filter(|_| self.program.is_none())?;
+        ready.search.right_stick()
+    }
+
+    /// Asks for the modules that a person needs to press a key.
+    pub fn request_keyboards(&self) {
+        if let Some(ready) = self.ready.as_ref().filter(|_| self.program.is_none()) {
+            coldplug::request_all(ready.loader);
+            ready.loader.request_named(&KEYBOARDS);
+        }
+    }
+
     /// What to wait on for news of devices, and how long to wait for it at most.
     pub fn news(&self) -> (Option<BorrowedFd<'_>>, Option<Duration>) {
         let listening = self.socket.as_ref().filter(|_| self.program.is_none());
         let interval = (self.socket.is_none() && self.program.is_none()).then_some(RESCAN_INTERVAL);
+        let ready = self.ready.as_ref();
+        let settling = ready.and_then(|ready| ready.search.settles_in());
+        let interval = interval.into_iter().chain(settling).min();
         (listening.map(AsFd::as_fd), interval)
     }
 
     /// Deals with what came and went since the last time: asks for modules, and looks at what is on
-    /// new block devices. Gives the stick, where it is among them.
+    /// new block devices. Gives the stick, once it is among them.
     pub fn take_news(&mut self) -> Option<Medium> {
         let ready = self.ready.as_mut().filter(|_| self.program.is_none())?;
-        let Some(socket) = &self.socket else {
-            return ready.look_again();
-        };
-        let batch = Batch::take(socket);
-        if batch.overrun {
-            let text = "events of devices were lost: looking at all of them again";
-            self.report.notice(text);
-            return ready.look_again();
-        }
-        let events = batch.events.iter();
-        for modalias in events.filter_map(|event| event.modalias.as_deref()) {
-            ready.loader.request(modalias);
-        }
-        let block = batch.events.iter();
-        let block = block.filter(|event| event.subsystem == "block");
-        let names: Vec<_> = block.map(Uevent::name).collect();
-        ready.search.look_at_named(&names, &ready.seal)
+        ready.look_at_news(self.socket.as_ref(), self.report);
+        ready.search.take()
     }
 
     /// Reads the initramfs's files, starts loading modules. Once is enough.
@@ -175,16 +192,17 @@ impl Boot {
         let command_line = &self.instructions.command_line;
         loader::set_builtin_defaults(&plan, command_line);
         let loader = Loader::start(plan, command_line, self.report);
+        let wanted = Wanted {
+            seal,
+            choice: command_line.medium.clone(),
+        };
+        let search = Search::new(wanted, loader, self.report);
+        self.ready = Some(Ready { loader, search });
+        self.pause(BreakPoint::Modules);
         if !coldplug::request_stick_hosts(loader) {
             coldplug::request_all(loader);
         }
         loader.preload();
-        let search = Search::new(loader, self.report);
-        self.ready = Some(Ready {
-            seal,
-            loader,
-            search,
-        });
         self.report.step("initramfs read, modules requested");
         Ok(())
     }
@@ -192,16 +210,19 @@ impl Boot {
     /// Waits for the stick, and says so when it takes long.
     fn find(&mut self, patience: Duration) -> Result<Medium, Failure> {
         let started = Instant::now();
-        let ready = self.ready.as_mut();
-        if let Some(medium) = ready.and_then(|ready| ready.search.look_at_all(&ready.seal)) {
-            return Ok(medium);
+        if let Some(ready) = &mut self.ready {
+            ready.search.look_at_all();
         }
         let mut delayed = DELAYED.iter().peekable();
-        while started.elapsed() < patience {
-            let until = delayed
-                .peek()
-                .map_or(patience, |(after, _)| patience.min(*after));
-            self.wait(until.saturating_sub(started.elapsed()));
+        while let Some(rest) = self.rest_of(started, patience) {
+            let ready = self.ready.as_mut();
+            if let Some(medium) = ready.and_then(|ready| ready.search.take()) {
+                return Ok(medium);
+            }
+            let next = delayed.peek().map_or(rest, |(after, _)| {
+                rest.min(after.saturating_sub(started.elapsed()))
+            });
+            self.wait(next);
             if let Some(medium) = self.take_news() {
                 return Ok(medium);
             }
@@ -210,17 +231,31 @@ impl Boot {
             }
         }
         look_inside(self);
-        let ready = self.ready.as_ref();
-        let damaged = ready.and_then(|ready| ready.search.damaged_stick());
-        Err(match damaged {
+        let damage = self.ready.as_ref().and_then(|ready| ready.search.damage());
+        Err(match damage {
             Some(reason) => Failure::BadMedium { reason },
-            None => Failure::NoMedium { waited: patience },
+            None => Failure::NoMedium {
+                choice: self.instructions.command_line.medium.clone(),
+                waited: patience,
+            },
         })
+    }
+
+    /// How much longer to wait; `None` where it was long enough. A stick that was found is waited for.
+    fn rest_of(&self, started: Instant, patience: Duration) -> Option<Duration> {
+        let search = &self.ready.as_ref()?.search;
+        let deadline = started + patience.min(LONGEST_PATIENCE);
+        let rest = search
+            .deadline(deadline)
+            .saturating_duration_since(Instant::now());
+        let rest = rest.max(search.settles_in().unwrap_or_default());
+        (search.settles_in().is_some() || !rest.is_zero()).then_some(rest)
     }
 
     fn wait(&self, limit: Duration) {
         match self.news() {
-            (Some(socket), _) => {
+            (Some(socket), interval) => {
+                let limit = interval.map_or(limit, |interval| interval.min(limit));
                 let mut sources = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
                 // Too long, or interrupted: the caller looks at the clock anyway.
                 let _ = poll(&mut sources, Timespec::try_from(limit).ok().as_ref());
@@ -229,21 +264,50 @@ impl Boot {
         }
     }
 
+    /// Checks the stick that is mounted, where it was asked for. Once is enough, whatever comes of it.
+    fn check(&mut self) -> Result<(), Failure> {
+        if !std::mem::take(&mut self.instructions.command_line.check_stick) {
+            return Ok(());
+        }
+        self.request_keyboards();
+        let verdict = check::check(Path::new(MOUNT_POINT), self.report);
+        self.report.checked(&verdict.lines());
+        if !verdict.is_good() {
+            return Err(Failure::BadFiles(verdict));
+        }
+        rescue::show_good(self, &verdict);
+        Ok(())
+    }
+
     fn lay_root_and_leave(&mut self, medium: Medium) -> Result<Infallible, Failure> {
-        let Some(ready) = &self.ready else {
+        let Some(loader) = self.ready.as_ref().map(|ready| ready.loader) else {
             return Err(Failure::NoMedium {
+                choice: None,
                 waited: Duration::ZERO,
             });
         };
-        let size = self.instructions.command_line.overlay_size;
-        layers::mount_all(&medium.image, size, ready.loader, self.report)?;
-        let program = Program::find(&self.instructions.command_line)?;
+        let shutdown = thread::Builder::new().spawn(shutdown::install);
+        self.pause(BreakPoint::Overlay);
+        let command_line = &self.instructions.command_line;
+        let medium = match command_line.to_ram {
+            true => to_ram::copy(medium, self.report)?,
+            false => medium,
+        };
+        let size = command_line.overlay_size;
+        layers::mount_all(&medium.image, size, loader, self.report)?;
+        let program = Program::find(command_line)?;
+        self.note_twins();
         let beacon_port = self.instructions.beacon_port.as_deref();
         if let Some(port) = beacon_port {
             beacon::prepare(port, &program, self.report);
         }
-        ready.loader.stop();
+        self.pause(BreakPoint::Init);
+        loader.stop();
         self.report.step("modules at rest");
+        if let Some(reason) = outcome(shutdown) {
+            let text = "the system will go off without letting go of the stick";
+            self.report.notice(&format!("{text}: {reason}"));
+        }
         self.report.save();
         hand_over::switch_root()?;
         setup::hurry(false);
@@ -254,16 +318,76 @@ impl Boot {
         self.report.save();
         Err(self.program.insert(program).start())
     }
+
+    /// Says so where the same stick is there twice: one may have come up after the other was found.
+    fn note_twins(&mut self) {
+        let (Some(socket), Some(ready)) = (&self.socket, &mut self.ready) else {
+            return;
+        };
+        let batch = Batch::take(socket);
+        let disks = batch.events.iter();
+        let disks = disks.filter(|event| event.action == "add" && event.is_disk());
+        let names: Vec<_> = disks.map(Uevent::name).collect();
+        ready.search.look_for_twins(&names);
+    }
+
+    /// Stops here, where `break=` asks for it.
+    fn pause(&self, point: BreakPoint) {
+        if self.instructions.command_line.break_points.contains(&point) {
+            self.request_keyboards();
+            rescue::pause(self, point);
+        }
+    }
 }
 
 impl Ready {
-    fn look_again(&mut self) -> Option<Medium> {
-        coldplug::request_all(self.loader);
-        self.search.look_at_all(&self.seal)
+    fn look_at_news(&mut self, socket: Option<&UeventSocket>, report: &Report) {
+        let batch = socket.map_or_else(Batch::lost, Batch::take);
+        if batch.overrun {
+            if socket.is_some() {
+                report.notice("events of devices were lost: looking at all of them again");
+            }
+            coldplug::request_all(self.loader);
+            self.search.look_at_all();
+            return;
+        }
+        let events = batch.events.iter();
+        for modalias in events.filter_map(|event| event.modalias.as_deref()) {
+            self.loader.request(modalias);
+        }
+        let block = batch.events.iter();
+        let block = block.filter(|event| event.subsystem == "block");
+        let names: Vec<_> = block.map(Uevent::name).collect();
+        self.search.look_at_named(&names);
+    }
+}
+
+/// Why a thread failed, where it did.
+fn outcome(thread: io::Result<JoinHandle<io::Result<()>>>) -> Option<String> {
+    match thread.map(JoinHandle::join) {
+        Ok(Ok(done)) => done.err().map(|error| error.to_string()),
+        // A thread cannot end in a panic: the process would have ended with it.
+        Ok(Err(_)) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
 const RESCAN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Those whose devices do not always ask for them, and the way to them.
+const KEYBOARDS: [&str; 8] = [
+    "xhci_pci",
+    "ehci_pci",
+    "ohci_pci",
+    "uhci_hcd",
+    "i8042",
+    "atkbd",
+    "usbhid",
+    "hid_generic",
+];
+
+/// A hundred years: what is longer, no clock can add up.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What is done when the stick does not show up, and when.
 type Delayed = (Duration, fn(&Boot));
@@ -284,7 +408,7 @@ fn look_inside(boot: &Boot) {
 
 fn say_what_for(boot: &Boot) {
     if let Some(ready) = &boot.ready {
-        let identity = ready.seal.identity;
+        let identity = ready.search.wanted().seal.identity;
         boot.report.notice(&format!(
             "waiting for the stick (`{}` with the identity {identity})",
             paths::MANIFEST

@@ -1,6 +1,7 @@
 //! Why the boot stopped.
 
-use livestick_handoff::ParseError;
+use crate::check::Verdict;
+use livestick_handoff::{MediumChoice, ParseError};
 use std::io;
 use std::time::Duration;
 
@@ -24,10 +25,22 @@ pub enum Failure {
          initramfs of one stick belong together"
     )]
     KernelRelease { running: String, sealed: String },
-    #[error("the stick was not found{}; is it plugged in?", within(.waited))]
-    NoMedium { waited: Duration },
+    #[error("the stick was not found{}{}; is it plugged in?", within(.waited), among(.choice.as_ref()))]
+    NoMedium {
+        choice: Option<MediumChoice>,
+        waited: Duration,
+    },
     #[error("the stick is there, but cannot be used: {reason}; write it anew")]
     BadMedium { reason: String },
+    #[error("the stick is there, but the system on it cannot be read to its end; write it anew")]
+    ImageUnreadable {
+        #[source]
+        source: io::Error,
+    },
+    #[error("the system on the stick is damaged: it is not what was written; write it anew")]
+    Damaged,
+    #[error("the stick is damaged: {}; write it anew", .0.summary())]
+    BadFiles(Verdict),
     #[error("{what} cannot be mounted")]
     Mount {
         what: &'static str,
@@ -60,6 +73,21 @@ impl Failure {
     pub fn sentence(&self) -> String {
         chain(self)
     }
+
+    /// Whether the system may well start in spite of it.
+    pub fn may_be_ignored(&self) -> bool {
+        matches!(
+            self,
+            Self::BadFiles(_) | Self::Damaged | Self::ImageUnreadable { .. }
+        )
+    }
+}
+
+/// Where there was a limit to what was looked at.
+fn among(choice: Option<&MediumChoice>) -> String {
+    choice.map_or_else(String::new, |choice| {
+        format!(" where `live-media={choice}` says that it is")
+    })
 }
 
 /// A search that was only one look took no time worth telling.
@@ -80,4 +108,27 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stick_that_is_not_there_is_told_with_what_was_asked_for() {
+        let failure = |choice, seconds| Failure::NoMedium {
+            choice,
+            waited: Duration::from_secs(seconds),
+        };
+        let label = MediumChoice::Label("A".to_owned());
+        assert_eq!(
+            failure(Some(label), 3).sentence(),
+            "the stick was not found within 3 s where `live-media=LABEL=A` says that it is; is it plugged \
+             in?"
+        );
+        assert_eq!(
+            failure(None, 0).sentence(),
+            "the stick was not found; is it plugged in?"
+        );
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::loader::Loader;
-use crate::medium;
 use crate::report::Report;
 use crate::setup::make_folder;
 use livestick_handoff::OverlaySize;
@@ -40,13 +39,12 @@ pub fn mount_all(
     Ok(())
 }
 
-/// Takes down whatever is there of it, and unmounts the stick.
+/// Takes down whatever is there of it.
 pub fn unmount_all() {
     for target in [ROOT, UPPER, LOWER] {
         // What is not mounted need not be unmounted.
         let _ = unmount(target, UnmountFlags::DETACH);
     }
-    medium::release();
 }
 
 const LOWER: &str = "/run/initramfs/lower";

@@ -66,10 +66,14 @@ impl Loader {
             changed: Condvar::new(),
             threads: Mutex::new(Vec::new()),
         }));
-        let count = thread::available_parallelism().map_or(1, usize::from);
-        let spawned = (0..count).map(|_| thread::Builder::new().spawn(|| loader.work()));
-        loader.threads().extend(spawned.filter_map(Result::ok));
+        loader.run();
         loader
+    }
+
+    fn run(&'static self) {
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let spawned = (0..count).map(|_| thread::Builder::new().spawn(|| self.work()));
+        self.threads().extend(spawned.filter_map(Result::ok));
     }
 
     /// Asks for the modules that are wanted in any case, in their order.
@@ -84,6 +88,15 @@ impl Loader {
     /// Asks for the modules of a device that is there, before those that may never be needed.
     pub fn request(&self, modalias: &str) {
         self.put_first(modalias, Schedule::put_first);
+    }
+
+    /// Asks for these modules, whatever devices there are.
+    pub fn request_named(&self, names: &[&str]) {
+        let wanted = names.iter().filter_map(|name| self.by_name.get(name));
+        for index in wanted {
+            self.schedule().put_first(*index);
+        }
+        self.changed.notify_all();
     }
 
     /// Asks for all that the modules of a device need, but not for these yet; nothing else is loaded
@@ -123,6 +136,13 @@ impl Loader {
         for thread in self.threads().drain(..) {
             // A thread cannot end in a panic: the process would have ended with it.
             let _ = thread.join();
+        }
+    }
+
+    /// Goes on after [`Self::stop`]: the root did not change after all.
+    pub fn resume(&'static self) {
+        if std::mem::take(&mut self.schedule().stopped) {
+            self.run();
         }
     }
 

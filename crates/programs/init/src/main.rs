@@ -15,22 +15,28 @@
 mod aliases;
 mod beacon;
 mod boot;
+mod check;
 mod coldplug;
 mod consoles;
 mod failure;
 mod hand_over;
 mod instructions;
+mod kernel_log;
 mod layers;
 mod loader;
 mod medium;
+mod meter;
 mod modprobe;
+mod pieces;
 mod report;
 mod rescue;
 mod schedule;
 mod search;
 mod setup;
+mod shutdown;
 mod smbios;
 mod terminals;
+mod to_ram;
 mod uevents;
 
 use std::ffi::OsStr;
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Some("modprobe") => modprobe::run(&arguments),
         Some(beacon::WATCHER) => beacon::watch(&arguments),
         Some(rescue::SHELL) => rescue::run_shell(),
+        Some(shutdown::NAME) if std::process::id() == 1 => shutdown::run(&arguments),
         _ if std::process::id() == 1 => boot::run(),
         _ => {
             eprintln!("this is the init of a livestick's initramfs: it runs as process 1 only");

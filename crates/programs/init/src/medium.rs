@@ -3,8 +3,8 @@
 use crate::failure::chain;
 use crate::loader::Loader;
 use crate::setup::make_folder;
-use livestick_disks::{BlockDevice, Content};
-use livestick_handoff::{Identity, Manifest, ParseError, Seal, paths};
+use livestick_disks::{BlockDevice, Content, vfat_serial};
+use livestick_handoff::{Identity, Manifest, MediumChoice, ParseError, Seal, paths};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -16,12 +16,24 @@ use std::path::Path;
 /// Where the stick is mounted.
 pub const MOUNT_POINT: &str = "/run/initramfs/medium";
 
+/// Where a second stick of the same identity is mounted while it is looked at.
+pub const TWIN_MOUNT_POINT: &str = "/run/initramfs/twin";
+
 /// The stick, mounted at [`MOUNT_POINT`].
 #[derive(Debug)]
 pub struct Medium {
     pub device: BlockDevice,
+    pub manifest: Manifest,
     /// The root image on it.
     pub image: File,
+}
+
+/// What makes a medium the right one.
+#[derive(Debug)]
+pub struct Wanted {
+    pub seal: Seal,
+    /// What `live-media=` says.
+    pub choice: Option<MediumChoice>,
 }
 
 /// Why a device is not the stick.
@@ -31,6 +43,12 @@ pub enum Rejection {
     NoMedium,
     #[error("cannot be read")]
     Unreadable(#[source] io::Error),
+    #[error("not what `live-media={0}` asks for")]
+    NotChosen(MediumChoice),
+    #[error("the same stick as {0}, which is used")]
+    Twin(String),
+    #[error("not looked at: {0} is the stick")]
+    NotNeeded(String),
     #[error("{}", describe(.0))]
     OtherContent(Content),
     #[error("{0}, cannot be mounted")]
@@ -58,9 +76,14 @@ pub enum Rejection {
 }
 
 impl Medium {
-    /// Looks at what is on the device; mounts it read-only where it may be the stick, and leaves it
-    /// mounted where it is.
-    pub fn probe(device: BlockDevice, seal: &Seal, loader: &Loader) -> Result<Self, Rejection> {
+    /// Looks at what is on the device; mounts it read-only at `mount_point` where it may be the
+    /// stick, and leaves it mounted where it is.
+    pub fn probe(
+        device: BlockDevice,
+        wanted: &Wanted,
+        loader: &Loader,
+        mount_point: &str,
+    ) -> Result<Self, Rejection> {
         if device.size_bytes == 0 {
             return Err(Rejection::NoMedium);
         }
@@ -70,24 +93,41 @@ impl Medium {
         if !matches!(content, Content::Vfat { .. }) {
             return Err(Rejection::OtherContent(content));
         }
+        if let Some(choice) = &wanted.choice
+            && !is_chosen(choice, &device, &content, &node)
+        {
+            return Err(Rejection::NotChosen(choice.clone()));
+        }
         loader.load_now(&["nls_cp437", "nls_ascii", "vfat"]);
-        if let Err(error) = mount_vfat(&device.node()) {
+        if let Err(error) = mount_vfat(&device.node(), mount_point) {
             return Err(Rejection::Mount(content, error));
         }
-        match check(content, seal) {
-            Ok(image) => Ok(Self { device, image }),
+        let folder = Path::new(mount_point);
+        let image = manifest(content, folder, &wanted.seal)
+            .and_then(|manifest| Ok((open_image(folder, &wanted.seal)?, manifest)));
+        match image {
+            Ok((image, manifest)) => Ok(Self {
+                device,
+                manifest,
+                image,
+            }),
             Err(rejection) => {
-                release();
+                release(mount_point);
                 Err(rejection)
             }
         }
     }
 }
 
-/// Unmounts the stick.
-pub fn release() {
+/// Mounts a stick that turned out to be the right one, whatever is wrong with what is on it.
+pub fn mount_again(device: &BlockDevice) -> io::Result<()> {
+    mount_vfat(&device.node(), MOUNT_POINT)
+}
+
+/// Unmounts what is mounted there, even if something of it is still in use.
+pub fn release(mount_point: &str) {
     // Where nothing is mounted, that is as wished.
-    let _ = unmount(MOUNT_POINT, UnmountFlags::DETACH);
+    let _ = unmount(mount_point, UnmountFlags::DETACH);
 }
 
 impl Rejection {
@@ -105,6 +145,9 @@ impl Rejection {
             | Self::WrongSuperblock => true,
             Self::NoMedium
             | Self::Unreadable(_)
+            | Self::NotChosen(_)
+            | Self::Twin(_)
+            | Self::NotNeeded(_)
             | Self::OtherContent(_)
             | Self::Mount(..)
             | Self::NoManifest(..)
@@ -127,20 +170,35 @@ fn describe(content: &Content) -> impl fmt::Display {
     }
 }
 
-fn mount_vfat(node: &Path) -> io::Result<()> {
+/// A disk stands for its partitions.
+fn is_chosen(choice: &MediumChoice, device: &BlockDevice, content: &Content, node: &File) -> bool {
+    match choice {
+        MediumChoice::Device(name) => *name == device.name || Some(name) == device.disk.as_ref(),
+        MediumChoice::Label(wanted) => match content {
+            Content::Vfat { label: Some(label) } => label.eq_ignore_ascii_case(wanted),
+            _ => false,
+        },
+        MediumChoice::Uuid(uuid) => {
+            let serial = vfat_serial(node).ok().flatten();
+            serial.is_some_and(|serial| serial == *uuid)
+        }
+    }
+}
+
+fn mount_vfat(node: &Path, mount_point: &str) -> io::Result<()> {
     make_folder(paths::LIVE, 0o755)?;
-    make_folder(MOUNT_POINT, 0o755)?;
+    make_folder(mount_point, 0o755)?;
     let flags = MountFlags::RDONLY
         | MountFlags::NOSUID
         | MountFlags::NODEV
         | MountFlags::NOEXEC
         | MountFlags::NOATIME;
     let options = c"codepage=437,iocharset=ascii,utf8=1";
-    Ok(mount(node, MOUNT_POINT, "vfat", flags, options)?)
+    Ok(mount(node, mount_point, "vfat", flags, options)?)
 }
 
-fn check(content: Content, seal: &Seal) -> Result<File, Rejection> {
-    let manifest = match read_manifest() {
+fn manifest(content: Content, folder: &Path, seal: &Seal) -> Result<Manifest, Rejection> {
+    let manifest = match read_limited(&folder.join(MANIFEST), Manifest::LIMIT_BYTES) {
         Ok(bytes) => Manifest::parse(&bytes),
         Err(error) => return Err(Rejection::NoManifest(content, error)),
     };
@@ -149,20 +207,21 @@ fn check(content: Content, seal: &Seal) -> Result<File, Rejection> {
         Ok(manifest) if manifest.identity != seal.identity => {
             Err(Rejection::OtherIdentity(content, manifest.identity))
         }
-        Ok(_) => open_image(seal),
+        Ok(manifest) => Ok(manifest),
     }
 }
 
-fn read_manifest() -> io::Result<Vec<u8>> {
-    let file = File::open(Path::new(MOUNT_POINT).join(MANIFEST))?;
+/// Reads a file of a medium that may not be what it looks like: not more of it than makes sense.
+pub fn read_limited(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(Manifest::LIMIT_BYTES as u64)
+    File::open(path)?
+        .take(limit_bytes as u64)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn open_image(seal: &Seal) -> Result<File, Rejection> {
-    let image = File::open(Path::new(MOUNT_POINT).join(IMAGE)).map_err(Rejection::NoImage)?;
+fn open_image(folder: &Path, seal: &Seal) -> Result<File, Rejection> {
+    let image = File::open(folder.join(IMAGE)).map_err(Rejection::NoImage)?;
     let found_bytes = image.metadata().map_err(Rejection::NoImage)?.len();
     if found_bytes != seal.image_bytes {
         return Err(Rejection::WrongLength {
@@ -181,4 +240,35 @@ fn open_image(seal: &Seal) -> Result<File, Rejection> {
         return Err(Rejection::WrongSuperblock);
     }
     Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use livestick_disks::Transport;
+    use std::io::Write;
+
+    #[test]
+    fn only_what_was_asked_for_is_chosen() {
+        let device = BlockDevice {
+            name: "sdb1".to_owned(),
+            disk: Some("sdb".to_owned()),
+            size_bytes: 1 << 30,
+            removable: true,
+            transport: Transport::Usb,
+            model: String::new(),
+        };
+        let content = Content::Vfat {
+            label: Some("STICK".to_owned()),
+        };
+        let mut node = tempfile::tempfile().unwrap();
+        node.write_all(&[0; 512]).unwrap();
+        let chosen = |text: &str| is_chosen(&text.parse().unwrap(), &device, &content, &node);
+        for text in ["/dev/sdb1", "/dev/sdb", "LABEL=stick"] {
+            assert!(chosen(text), "{text}");
+        }
+        for text in ["/dev/sdb2", "/dev/sd", "LABEL=STICK2", "UUID=0000-0000"] {
+            assert!(!chosen(text), "{text}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Report {
     debug: bool,
     quiet: bool,
+    /// The serial ports that get every line.
+    ports: Vec<String>,
     outlets: Mutex<Outlets>,
 }
 
@@ -40,6 +42,7 @@ impl Report {
         Self {
             debug: instructions.command_line.debug || !doubled.is_empty(),
             quiet: instructions.command_line.quiet && doubled.is_empty(),
+            ports: instructions.log_ports.clone(),
             outlets: Mutex::new(Outlets {
                 log: String::new(),
                 console: consoles::open_to_write("console"),
@@ -51,6 +54,26 @@ impl Report {
         }
     }
 
+    /// One that nobody hears.
+    #[cfg(test)]
+    pub fn silent() -> Self {
+        Self {
+            debug: false,
+            quiet: true,
+            ports: Vec::new(),
+            outlets: Mutex::new(Outlets {
+                log: String::new(),
+                console: None,
+                ports: Vec::new(),
+            }),
+        }
+    }
+
+    /// The serial ports that get every line, by name.
+    pub fn ports(&self) -> &[String] {
+        &self.ports
+    }
+
     /// A step that was done: on the console only where `debug` asks for it.
     pub fn step(&self, text: &str) {
         self.timed(text, self.debug);
@@ -59,6 +82,19 @@ impl Report {
     /// Something that a person should see.
     pub fn notice(&self, text: &str) {
         self.timed(text, true);
+    }
+
+    /// Something that nobody should miss, whichever console they sit at.
+    pub fn announce(&self, text: &str) {
+        let time = now();
+        let line = format!("livestick: {text}\n");
+        for name in consoles::all(&self.ports) {
+            if let Some(mut console) = consoles::open_to_write(&name) {
+                // What cannot be written to has no reader.
+                let _ = console.write_all(line.as_bytes());
+            }
+        }
+        self.outlets().note(&time, text);
     }
 
     /// `/init` started, at this time of `/proc/uptime`.
@@ -77,6 +113,18 @@ impl Report {
     /// `/init` gave up. The rescue screen tells the person.
     pub fn rescue(&self, reason: &str) {
         self.exact(&format!("{}{reason}", oem::RESCUE), self.debug);
+    }
+
+    /// What came of a check of the stick. The screen tells the person.
+    pub fn checked(&self, lines: &[String]) {
+        for line in lines {
+            self.exact(&format!("{}{line}", oem::CHECK), self.debug);
+        }
+    }
+
+    /// Everything was taken down, or not all of it.
+    pub fn shut_down(&self, verdict: &str) {
+        self.exact(&format!("{}{verdict}", oem::SHUTDOWN), self.debug);
     }
 
     /// Leaves the log on the running system.

@@ -2,20 +2,19 @@
 //! right stick, plugged in now, goes on with the boot.
 
 use crate::boot::Boot;
-use crate::consoles;
+use crate::check::{self, Verdict};
 use crate::failure::Failure;
-use crate::medium::Medium;
+use crate::medium::{self, MOUNT_POINT, Medium};
 use crate::terminals::Terminals;
-use rustix::fs::OFlags;
+use crate::{consoles, kernel_log};
+use livestick_handoff::BreakPoint;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::system::{RebootCommand, reboot};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,33 +26,40 @@ pub const SHELL: &str = "livestick-shell";
 pub enum Next {
     /// A person asked for another try.
     Retry,
+    /// A person wants the stick to be used as it is, and not copied to RAM.
+    UseAnyway,
     /// The stick was plugged in.
     Found(Medium),
 }
 
 /// Shows the screen on every console until there is something to do.
 pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
-    let reason = failure.sentence();
-    boot.report.rescue(&reason);
+    boot.report.rescue(&failure.sentence());
     boot.report.save();
-    let mut terminals = Terminals::open(&boot.instructions.log_ports);
+    boot.request_keyboards();
+    let mut terminals = Terminals::open(boot.report.ports());
     let reboot_after = boot.instructions.command_line.reboot_after;
-    let mut deadline = reboot_after.and_then(|after| Instant::now().checked_add(after));
+    let mut deadline = deadline(reboot_after);
     terminals.print(&screen(boot, failure, reboot_after));
     loop {
         let key = terminals.wait(boot.news(), deadline);
         match key {
-            None if deadline.is_some_and(|deadline| Instant::now() >= deadline) => restart(),
+            None if has_passed(deadline) => restart(),
             None => {}
             // Somebody is there.
             Some(_) => deadline = None,
         }
         match key {
             Some((_, b'r')) => return Next::Retry,
+            Some((_, b'g')) if failure.may_be_ignored() => return Next::UseAnyway,
             Some((_, b'b')) => restart(),
             Some((terminal, b's')) => {
                 terminals.run_shell(terminal);
                 terminals.print(&screen(boot, failure, None));
+            }
+            Some((_, b'c')) => {
+                check_again(boot, &mut terminals);
+                terminals.print(&keys(boot, failure));
             }
             _ => {}
         }
@@ -65,6 +71,27 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
             terminals.print(&devices(boot));
         }
     }
+}
+
+/// Stops for `break=` until somebody lets it go on: with a shell on every console, where there is one.
+pub fn pause(boot: &Boot, point: BreakPoint) {
+    let mut terminals = Terminals::open(boot.report.ports());
+    let text = format!("\nThe boot stops here, at `break={point}`.");
+    if shell().is_some() {
+        terminals.print(&format!("{text} `exit` goes on.\n"));
+        return terminals.run_shells();
+    }
+    terminals.print(&format!("{text} There is no shell.\n{GO_ON}{REBOOT}"));
+    wait_for_consent(&mut terminals, None);
+}
+
+/// A stick that was checked is good: says so, and goes on after a while, or with a key.
+pub fn show_good(boot: &Boot, verdict: &Verdict) {
+    let mut terminals = Terminals::open(boot.report.ports());
+    let seconds = READING_TIME.as_secs();
+    let after = format!("The boot goes on by itself in {seconds} s.\n");
+    terminals.print(&(shown_verdict(verdict) + GO_ON + REBOOT + &after));
+    wait_for_consent(&mut terminals, deadline(Some(READING_TIME)));
 }
 
 /// For what must never happen: an error in this program itself.
@@ -90,24 +117,45 @@ pub fn run_shell() -> ExitCode {
     let _ = setsid();
     let _ = ioctl_tiocsctty(io::stdin());
     let error = match shell() {
-        Some((program, arguments)) => Command::new(program).args(arguments).exec(),
+        Some((program, arguments)) => {
+            name_applets();
+            Command::new(program).args(arguments).exec()
+        }
         None => io::ErrorKind::NotFound.into(),
     };
     eprintln!("no shell: {error}");
     ExitCode::FAILURE
 }
 
+/// Has BusyBox make a link for each of its programs, so that they are found by their names. Not every
+/// BusyBox's shell knows them by itself.
+fn name_applets() {
+    let mut command = Command::new(BUSYBOX);
+    command
+        .args(["--install", "-s", "/bin"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    // Without them there is `busybox PROGRAM`.
+    let _ = command.status();
+}
+
+const BUSYBOX: &str = "/bin/busybox";
+
 /// The first shell there is, with its arguments.
 fn shell() -> Option<(&'static str, &'static [&'static str])> {
-    let shells: [(&str, &[&str]); 2] = [("/bin/sh", &[]), ("/bin/busybox", &["sh"])];
+    let shells: [(&str, &[&str]); 2] = [("/bin/sh", &[]), (BUSYBOX, &["sh"])];
     shells
         .into_iter()
         .find(|(program, _)| Path::new(program).exists())
 }
 
+/// The reason comes first: it is what a person must not miss.
 fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> String {
     let reason = failure.sentence();
-    let mut text = format!("\nThe system on this stick could not be started:\n  {reason}\n");
+    let mut text = format!("\nlivestick cannot start the system: {reason}\n");
+    if let Failure::BadFiles(verdict) = failure {
+        text += &shown_verdict(verdict);
+    }
     text += &devices(boot);
     if matches!(failure, Failure::NoMedium { .. }) && boot.table().is_empty() {
         text += "\nNo disk of any kind was found.\n";
@@ -116,12 +164,8 @@ fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> Str
         "Hardware that there is no driver for on this stick",
         &boot.unsupported(),
     );
-    text += &section("Last errors of the kernel", &kernel_errors());
-    text += "\nPlug the right stick in to go on, or press  r to try again,";
-    if shell().is_some() {
-        text += "  s for a shell,";
-    }
-    text += "  b to reboot.\n";
+    text += &section("Last errors of the kernel", &kernel_log::last_errors());
+    text += &keys(boot, failure);
     if let Some(after) = reboot_after {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "Reboots by itself in {} s.", after.as_secs());
@@ -129,8 +173,59 @@ fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> Str
     text
 }
 
+fn keys(boot: &Boot, failure: &Failure) -> String {
+    let mut text = "\nPlug the right stick in to go on, or press\n  r  to try again\n".to_owned();
+    if failure.may_be_ignored() {
+        text += "  g  to go on all the same, from the stick\n";
+    }
+    if boot.right_stick().is_some() {
+        text += "  c  to check every file on the stick\n";
+    }
+    if shell().is_some() {
+        text += "  s  for a shell\n";
+    }
+    text + REBOOT
+}
+
+const GO_ON: &str = "  g  to go on\n";
+const REBOOT: &str = "  b  to reboot\n";
+/// How long a good verdict is shown.
+const READING_TIME: Duration = Duration::from_secs(10);
+
+/// Any key stops the clock: somebody is there.
+fn wait_for_consent(terminals: &mut Terminals, mut deadline: Option<Instant>) {
+    loop {
+        match terminals.wait((None, None), deadline) {
+            Some((_, b'g')) => return,
+            Some((_, b'b')) => restart(),
+            Some(_) => deadline = None,
+            None if has_passed(deadline) => return,
+            None => {}
+        }
+    }
+}
+
+/// The stick is mounted for as long as it takes.
+fn check_again(boot: &Boot, terminals: &mut Terminals) {
+    let Some(stick) = boot.right_stick() else {
+        return;
+    };
+    if let Err(error) = medium::mount_again(stick) {
+        terminals.print(&format!("\n{} cannot be mounted: {error}\n", stick.name));
+        return;
+    }
+    let verdict = check::check(Path::new(MOUNT_POINT), boot.report);
+    medium::release(MOUNT_POINT);
+    boot.report.checked(&verdict.lines());
+    terminals.print(&shown_verdict(&verdict));
+}
+
+fn shown_verdict(verdict: &Verdict) -> String {
+    section("The stick was checked", &verdict.lines())
+}
+
 fn devices(boot: &Boot) -> String {
-    section("Devices that were looked at", &boot.table())
+    section("Devices that were seen", &boot.table())
 }
 
 fn section(title: &str, lines: &[String]) -> String {
@@ -141,47 +236,12 @@ fn section(title: &str, lines: &[String]) -> String {
     format!("\n{title}:\n{lines}")
 }
 
-/// The kernel's last messages that it calls errors or worse.
-fn kernel_errors() -> Vec<String> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let Ok(mut log) = File::options()
-        .read(true)
-        .custom_flags(flags)
-        .open("/dev/kmsg")
-    else {
-        return Vec::new();
-    };
-    let mut errors = Vec::new();
-    let mut record = [0; KMSG_RECORD_LIMIT_BYTES];
-    loop {
-        match log.read(&mut record) {
-            Ok(0) => break,
-            Ok(length) => {
-                let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
-                errors.extend(parse_error(&text));
-            }
-            // Overwritten before it was read: the next read gives the oldest that is left.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Err(_) => break,
-        }
-    }
-    errors.split_off(errors.len().saturating_sub(KERNEL_ERRORS))
+fn deadline(after: Option<Duration>) -> Option<Instant> {
+    after.and_then(|after| Instant::now().checked_add(after))
 }
 
-/// More than the kernel's `PRINTK_MESSAGE_MAX`.
-const KMSG_RECORD_LIMIT_BYTES: usize = 8192;
-const KERNEL_ERRORS: usize = 8;
-/// `KERN_ERR`; what is worse has a lower number. Eight levels share a number with the facility.
-const LEVEL_ERROR: u32 = 3;
-const LEVELS: u32 = 8;
-
-/// A record of `/dev/kmsg` is `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT`, and further lines that
-/// matter less (`Documentation/ABI/testing/dev-kmsg`).
-fn parse_error(record: &str) -> Option<String> {
-    let (head, text) = record.split_once(';')?;
-    let priority: u32 = head.split(',').next()?.parse().ok()?;
-    let line = text.lines().next()?;
-    (priority % LEVELS <= LEVEL_ERROR).then(|| line.to_owned())
+fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 fn restart() -> ! {
@@ -193,21 +253,6 @@ fn restart() -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_errors_of_the_kernel_are_shown() {
-        let error =
-            "3,1042,5140900,-;usb 1-1: device descriptor read/64, error -71\n SUBSYSTEM=usb\n";
-        let text = "usb 1-1: device descriptor read/64, error -71";
-        assert_eq!(parse_error(error).as_deref(), Some(text));
-        assert_eq!(
-            parse_error("11,1,1,-;from a daemon").as_deref(),
-            Some("from a daemon")
-        );
-        assert_eq!(parse_error("6,1,1,-;information"), None);
-        assert_eq!(parse_error("4,1,1,-;warning"), None);
-        assert_eq!(parse_error("no record"), None);
-    }
 
     #[test]
     fn an_empty_section_is_left_out() {

@@ -1,20 +1,39 @@
 //! The search for the stick among the machine's block devices.
 
 use crate::loader::Loader;
-use crate::medium::{Medium, Rejection};
+use crate::medium::{self, MOUNT_POINT, Medium, Rejection, TWIN_MOUNT_POINT, Wanted};
 use crate::report::Report;
 use livestick_disks::{BlockDevice, Transport};
-use livestick_handoff::Seal;
+use rustix::mount::mount_move;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// What was looked at, and why it is not the stick. A device is looked at again whenever the kernel
 /// says that it changed: there is no list of devices that are done with.
 #[derive(Debug)]
 pub struct Search {
+    wanted: Wanted,
     loader: &'static Loader,
     report: &'static Report,
     rejected: BTreeMap<String, Rejected>,
+    found: Option<Found>,
+    /// The stick that the boot goes on with.
+    used: Option<BlockDevice>,
+    /// The stick with which it could not go on.
+    failed: Option<BlockDevice>,
+    /// When the right stick was first seen to be damaged.
+    damaged_since: Option<Instant>,
+}
+
+/// The best stick so far. No loader passes on what it booted from, so of two with the same identity
+/// one is as good as the other; but a copy on a disk inside the machine is hardly the one that was
+/// meant.
+#[derive(Debug)]
+struct Found {
+    medium: Medium,
+    /// When the first stick was found.
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -23,97 +42,265 @@ struct Rejected {
     reason: Rejection,
 }
 
+/// How long a better stick may take to show up behind a good one.
+const TWIN_PATIENCE: Duration = Duration::from_millis(300);
+/// How long another stick may take to show up behind a damaged one.
+const DAMAGE_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Search {
-    pub fn new(loader: &'static Loader, report: &'static Report) -> Self {
+    pub fn new(wanted: Wanted, loader: &'static Loader, report: &'static Report) -> Self {
         Self {
+            wanted,
             loader,
             report,
             rejected: BTreeMap::new(),
+            found: None,
+            used: None,
+            failed: None,
+            damaged_since: None,
         }
+    }
+
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Looks at every device that there is now.
-    pub fn look_at_all(&mut self, seal: &Seal) -> Option<Medium> {
+    pub fn look_at_all(&mut self) {
         self.rejected.clear();
         let devices = BlockDevice::list().unwrap_or_default();
-        self.look_at(devices, seal)
+        self.look_at(devices);
     }
 
     /// Looks at the devices of these names; forgets those that are gone.
-    pub fn look_at_named(&mut self, names: &[&str], seal: &Seal) -> Option<Medium> {
+    pub fn look_at_named(&mut self, names: &[&str]) {
         for name in names {
             self.rejected.remove(*name);
         }
+        self.forget_what_was_pulled();
         // A disk is announced before its partitions, which are there already and matter more.
         let named = names.iter().filter_map(|name| BlockDevice::read(name));
         let devices = named.flat_map(|device| {
             let partitions = device.partitions();
             partitions.into_iter().chain([device])
         });
-        self.look_at(devices.collect(), seal)
+        self.look_at(devices.collect());
     }
 
-    /// One line for each device that is not the stick.
+    /// Looks at devices that came up while the stick was in use already.
+    pub fn look_for_twins(&mut self, names: &[&str]) {
+        let disk = self.used.as_ref().map(disk_of).unwrap_or_default();
+        let others = names.iter().filter(|name| !name.starts_with(disk));
+        let devices = others.filter_map(|name| BlockDevice::read(name));
+        self.look_at(devices.collect());
+    }
+
+    /// The stick, once it is clear that none will be preferred to it.
+    pub fn take(&mut self) -> Option<Medium> {
+        let settled = |found: &mut Found| found.settles_in().is_zero();
+        let found = self.found.take_if(settled)?;
+        self.used = Some(found.medium.device.clone());
+        Some(found.medium)
+    }
+
+    /// How long until it is clear which stick it is; `None` where there is none so far.
+    pub fn settles_in(&self) -> Option<Duration> {
+        self.found.as_ref().map(Found::settles_in)
+    }
+
+    /// When to stop waiting: not long after the right stick turned out to be damaged.
+    pub fn deadline(&self, deadline: Instant) -> Instant {
+        let damaged = self.damaged_since.map(|since| since + DAMAGE_PATIENCE);
+        damaged.map_or(deadline, |damaged| damaged.min(deadline))
+    }
+
+    /// Starts over, with every device in the same position: the stick that was used was none to go
+    /// on with.
+    pub fn reset(&mut self) {
+        self.failed = self.used.take().or(self.failed.take());
+        self.found = None;
+        self.damaged_since = None;
+        for mount_point in [TWIN_MOUNT_POINT, MOUNT_POINT] {
+            medium::release(mount_point);
+        }
+    }
+
+    /// One line for each device that was seen.
     pub fn table(&self) -> Vec<String> {
-        self.rejected.values().map(Rejected::to_string).collect()
+        let known = |device: &&BlockDevice| !self.rejected.contains_key(&device.name);
+        let stick = self.used.as_ref().or(self.failed.as_ref()).filter(known);
+        let stick = stick.map(|device| line(device, "the stick").to_string());
+        let rejected = self.rejected.values().map(Rejected::to_string);
+        stick.into_iter().chain(rejected).collect()
     }
 
     /// Why the stick is not used although it is there.
-    pub fn damaged_stick(&self) -> Option<String> {
-        let reasons = self.rejected.values().map(|rejected| &rejected.reason);
-        let mut reasons = reasons.filter(|reason| reason.is_right_stick());
-        reasons.next().map(Rejection::sentence)
+    pub fn damage(&self) -> Option<String> {
+        let mut damaged = self.damaged();
+        damaged.next().map(|rejected| rejected.reason.sentence())
     }
 
-    fn look_at(&mut self, mut devices: Vec<BlockDevice>, seal: &Seal) -> Option<Medium> {
+    /// The right stick, whether it could be used or not.
+    pub fn right_stick(&self) -> Option<&BlockDevice> {
+        let damaged = self.damaged().map(|rejected| &rejected.device);
+        let used = self.used.iter().chain(&self.failed);
+        used.chain(damaged).next()
+    }
+
+    fn damaged(&self) -> impl Iterator<Item = &Rejected> {
+        let rejected = self.rejected.values();
+        rejected.filter(|rejected| rejected.reason.is_right_stick())
+    }
+
+    fn look_at(&mut self, mut devices: Vec<BlockDevice>) {
         devices.retain(|device| device.transport != Transport::Virtual);
         devices.sort_by_key(likelihood);
         devices.dedup();
-        devices
-            .into_iter()
-            .find_map(|device| self.probe(device, seal))
+        for device in devices {
+            self.consider(device);
+        }
     }
 
-    fn probe(&mut self, device: BlockDevice, seal: &Seal) -> Option<Medium> {
-        match Medium::probe(device.clone(), seal, self.loader) {
+    fn consider(&mut self, device: BlockDevice) {
+        let best = self.found.as_ref().map(|found| &found.medium.device);
+        let Some(best) = best.or(self.used.as_ref()) else {
+            if let Some(medium) = self.probe(device, MOUNT_POINT) {
+                let since = Instant::now();
+                self.found = Some(Found { medium, since });
+            }
+            return;
+        };
+        if disk_of(best) == disk_of(&device) {
+            return;
+        }
+        if preference(best) < preference(&device) {
+            let reason = Rejection::NotNeeded(best.name.clone());
+            self.reject(device, reason);
+            return;
+        }
+        let best = best.clone();
+        if let Some(twin) = self.probe(device, TWIN_MOUNT_POINT) {
+            self.choose_between(best, twin);
+        }
+    }
+
+    /// Keeps the better of two sticks with the same identity; of equal ones that which came first.
+    fn choose_between(&mut self, best: BlockDevice, twin: Medium) {
+        let is_better = preference(&twin.device) < preference(&best);
+        let (kept, other) = match self.found.take() {
+            Some(found) if is_better => {
+                let since = found.since;
+                let medium = twin;
+                // Before it is unmounted, whatever is open on it must be closed.
+                drop(found);
+                medium::release(MOUNT_POINT);
+                if let Err(error) = mount_move(TWIN_MOUNT_POINT, MOUNT_POINT) {
+                    self.report
+                        .notice(&format!("a mount cannot be moved: {error}"));
+                    medium::release(TWIN_MOUNT_POINT);
+                    return;
+                }
+                let name = medium.device.name.clone();
+                self.found = Some(Found { medium, since });
+                (name, best)
+            }
+            found => {
+                self.found = found;
+                let device = twin.device.clone();
+                drop(twin);
+                medium::release(TWIN_MOUNT_POINT);
+                (best.name, device)
+            }
+        };
+        self.report.notice(&format!(
+            "{kept} and {} are the same stick twice: {kept} is used",
+            other.name
+        ));
+        self.reject(other, Rejection::Twin(kept));
+    }
+
+    fn forget_what_was_pulled(&mut self) {
+        let is_gone = |found: &mut Found| BlockDevice::read(&found.medium.device.name).is_none();
+        if let Some(found) = self.found.take_if(is_gone) {
+            let name = &found.medium.device.name;
+            self.report
+                .notice(&format!("{name} was the stick, and is gone"));
+            medium::release(MOUNT_POINT);
+        }
+        for stick in [&mut self.used, &mut self.failed] {
+            stick.take_if(|device| BlockDevice::read(&device.name).is_none());
+        }
+        if self.damaged().next().is_none() {
+            self.damaged_since = None;
+        }
+    }
+
+    fn probe(&mut self, device: BlockDevice, mount_point: &str) -> Option<Medium> {
+        match Medium::probe(device.clone(), &self.wanted, self.loader, mount_point) {
             Ok(medium) => Some(medium),
             Err(reason) => {
-                let rejected = Rejected { device, reason };
-                self.report.step(&format!("not the stick: {rejected}"));
-                self.rejected.insert(rejected.device.name.clone(), rejected);
+                if reason.is_right_stick() {
+                    self.damaged_since.get_or_insert_with(Instant::now);
+                }
+                self.reject(device, reason);
                 None
             }
         }
+    }
+
+    fn reject(&mut self, device: BlockDevice, reason: Rejection) {
+        let rejected = Rejected { device, reason };
+        self.report.step(&format!("not the stick: {rejected}"));
+        self.rejected.insert(rejected.device.name.clone(), rejected);
+    }
+}
+
+impl Found {
+    fn settles_in(&self) -> Duration {
+        if preference(&self.medium.device) == BEST {
+            return Duration::ZERO;
+        }
+        TWIN_PATIENCE.saturating_sub(self.since.elapsed())
     }
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BlockDevice {
-            name,
-            transport,
-            size_bytes,
-            model,
-            ..
-        } = &self.device;
-        let size = size(*size_bytes);
-        let reason = self.reason.sentence();
-        write!(
-            formatter,
-            "{name:<10} {transport:<7} {size:>9}  {model:<20}  {reason}"
-        )
+        line(&self.device, &self.reason.sentence()).fmt(formatter)
     }
 }
 
+fn line(device: &BlockDevice, text: &str) -> impl fmt::Display {
+    let BlockDevice {
+        name,
+        transport,
+        size_bytes,
+        model,
+        ..
+    } = device;
+    let size = size(*size_bytes);
+    format!("{name:<10} {transport:<7} {size:>9}  {model:<20}  {text}")
+}
+
+/// Which of two sticks to prefer: USB, then removable. The lower one wins.
+fn preference(device: &BlockDevice) -> (bool, bool) {
+    (device.transport != Transport::Usb, !device.removable)
+}
+
+const BEST: (bool, bool) = (false, false);
+
 /// The likeliest first: partitions, USB, removable.
-fn likelihood(device: &BlockDevice) -> (bool, bool, bool, String) {
+fn likelihood(device: &BlockDevice) -> (bool, (bool, bool), String) {
     let partition = device.disk.is_some();
-    let usb = device.transport == Transport::Usb;
-    (!partition, !usb, !device.removable, device.name.clone())
+    (!partition, preference(device), device.name.clone())
+}
+
+fn disk_of(device: &BlockDevice) -> &str {
+    device.disk.as_ref().unwrap_or(&device.name)
 }
 
 /// As sticks are labelled, in powers of ten.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
     let unit = units.into_iter().find(|(unit, _)| bytes >= *unit);
     unit.map_or_else(
@@ -148,6 +335,23 @@ mod tests {
         devices.sort_by_key(likelihood);
         let names = devices.map(|device| device.name);
         assert_eq!(names, ["sda1", "nvme0n1p1", "sda", "nvme0n1"]);
+    }
+
+    #[test]
+    fn a_removable_usb_stick_is_preferred_to_any_other() {
+        let usb = device("sda1", Some("sda"), Transport::Usb);
+        let stick = BlockDevice {
+            removable: true,
+            ..usb.clone()
+        };
+        let card = BlockDevice {
+            removable: true,
+            ..device("mmcblk0p1", Some("mmcblk0"), Transport::Mmc)
+        };
+        let inside = device("nvme0n1p1", Some("nvme0n1"), Transport::Nvme);
+        assert_eq!(preference(&stick), BEST);
+        let order = [&stick, &usb, &card, &inside].map(preference);
+        assert!(order.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

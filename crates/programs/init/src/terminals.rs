@@ -4,12 +4,14 @@ use crate::consoles;
 use crate::rescue::SHELL;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::WaitOptions;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Every console, set to give key by key.
@@ -58,12 +60,37 @@ impl Terminals {
             return;
         };
         terminal.restore();
-        if let Err(error) = terminal.shell() {
+        let ended = terminal.shell().and_then(|mut shell| shell.wait());
+        if let Err(error) = ended {
             self.print(&format!("no shell: {error}\n"));
         }
         if let Some(terminal) = self.0.get_mut(index) {
             terminal.take_keys_singly();
         }
+    }
+
+    /// Runs a shell on each. The first one that ends, ends the others: somebody wants to go on.
+    pub fn run_shells(&mut self) {
+        self.0.iter().for_each(Terminal::restore);
+        let shells = self.0.iter().filter_map(|terminal| terminal.shell().ok());
+        let mut shells: Vec<_> = shells.collect();
+        let ids: Vec<_> = shells.iter().map(Child::id).collect();
+        while !shells.is_empty() {
+            let ended = rustix::process::wait(WaitOptions::empty());
+            let ended = ended.map(|ended| ended.map(|(id, _)| id.as_raw_pid().unsigned_abs()));
+            match ended {
+                // As process 1, this is the parent of every orphan, too.
+                Ok(Some(id)) if !ids.contains(&id) => {}
+                Err(Errno::INTR) => {}
+                _ => break,
+            }
+        }
+        for shell in &mut shells {
+            // The one that ended is gone already.
+            let _ = shell.kill();
+            let _ = shell.wait();
+        }
+        self.0.iter().for_each(Terminal::take_keys_singly);
     }
 
     /// The terminals at which a key waits.
@@ -109,7 +136,7 @@ impl Terminal {
         // Only opening must not wait; a long screen is to be written whole.
         let _ = fcntl_setfl(&file, OFlags::empty());
         let saved = tcgetattr(&file).ok();
-        let mut terminal = Self {
+        let terminal = Self {
             file,
             saved,
             listening: true,
@@ -119,7 +146,7 @@ impl Terminal {
     }
 
     /// At once, not with the end of a line, and without showing them.
-    fn take_keys_singly(&mut self) {
+    fn take_keys_singly(&self) {
         if let Some(mut modes) = self.saved.clone() {
             modes
                 .local_modes
@@ -128,7 +155,7 @@ impl Terminal {
         }
     }
 
-    fn restore(&mut self) {
+    fn restore(&self) {
         if let Some(modes) = &self.saved {
             let _ = tcsetattr(&self.file, OptionalActions::Now, modes);
         }
@@ -142,7 +169,7 @@ impl Terminal {
         key.map(|key| key.to_ascii_lowercase())
     }
 
-    fn shell(&self) -> io::Result<()> {
+    fn shell(&self) -> io::Result<Child> {
         let standard = || self.file.as_fd().try_clone_to_owned().map(Stdio::from);
         let mut command = Command::new("/proc/self/exe");
         command
@@ -150,7 +177,7 @@ impl Terminal {
             .stdin(standard()?)
             .stdout(standard()?)
             .stderr(standard()?);
-        command.status().map(drop)
+        command.spawn()
     }
 }
 

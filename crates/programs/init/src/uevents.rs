@@ -21,6 +21,11 @@ impl Uevent {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether it is of a disk that can be touched.
+    pub fn is_disk(&self) -> bool {
+        self.subsystem == "block" && !self.path.starts_with("/devices/virtual/")
+    }
+
     /// Reads a netlink message: `ACTION@PATH`, then `KEY=value`, each ended by a NUL.
     pub fn parse(message: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(message).ok()?;
@@ -52,6 +57,14 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// What there is where the kernel tells nothing.
+    pub fn lost() -> Self {
+        Self {
+            events: Vec::new(),
+            overrun: true,
+        }
+    }
+
     /// Takes what waits, without waiting for more.
     pub fn take(socket: &UeventSocket) -> Self {
         let mut batch = Self::default();
@@ -84,6 +97,17 @@ mod tests {
         assert_eq!(event.subsystem, "usb");
         let modalias = "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00";
         assert_eq!(event.modalias.as_deref(), Some(modalias));
+    }
+
+    #[test]
+    fn a_loop_device_is_no_disk() {
+        let event = |path: &str| {
+            let message = format!("add@{path}\0SUBSYSTEM=block\0");
+            Uevent::parse(message.as_bytes()).unwrap()
+        };
+        assert!(event("/devices/pci0000:00/usb1/1-1/host0/block/sda").is_disk());
+        assert!(!event("/devices/virtual/block/loop0").is_disk());
+        assert!(!Uevent::parse(b"add@/x\0SUBSYSTEM=usb\0").unwrap().is_disk());
     }
 
     #[test]
