@@ -44,7 +44,7 @@ pub fn run() -> ExitCode {
                 patience = Duration::ZERO;
                 boot.instructions.command_line.to_ram = false;
             }
-            Next::Found(medium) => found = Some(medium),
+            Next::Found(medium) => found = Some(*medium),
         }
     }
 }

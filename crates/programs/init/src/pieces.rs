@@ -77,7 +77,7 @@ mod tests {
     use std::io::Write;
 
     fn file(length: usize) -> (File, Vec<u8>) {
-        let bytes: Vec<u8> = (0..length).map(|at| (at / 7 % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
         (file, bytes)

@@ -29,7 +29,7 @@ pub enum Next {
     /// A person wants the stick to be used as it is, and not copied to RAM.
     UseAnyway,
     /// The stick was plugged in.
-    Found(Medium),
+    Found(Box<Medium>),
 }
 
 /// Shows the screen on every console until there is something to do.
@@ -65,7 +65,7 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
         }
         let shown = boot.table();
         if let Some(medium) = boot.take_news() {
-            return Next::Found(medium);
+            return Next::Found(Box::new(medium));
         }
         if boot.table() != shown {
             terminals.print(&devices(boot));

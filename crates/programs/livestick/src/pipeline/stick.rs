@@ -50,7 +50,7 @@ pub fn boot(
         codec: initramfs.codec.to_string(),
         modules: initramfs.modules as u64,
         microcode_bytes: initramfs.microcode_bytes as u64,
-            has_shell: initramfs.has_shell,
+        has_shell: initramfs.has_shell,
         missing_firmware: contents.missing_firmware,
     };
     let (layout, boot_code) = layout(prepared, &selection, settings, loaders, initramfs)?;
