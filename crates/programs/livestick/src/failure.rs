@@ -15,6 +15,8 @@ pub enum Exit {
     Refused = 3,
     /// What should be whole is damaged.
     Unverified = 4,
+    /// The audit found secrets.
+    Secrets = 5,
     /// Interrupted; what was half-made is gone.
     Interrupted = 130,
 }

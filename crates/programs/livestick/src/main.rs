@@ -14,6 +14,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse_from(args::translate(std::env::args_os()));
     let result = match arguments.command {
+        args::Command::Plan(plan) => commands::plan::run(*plan),
         args::Command::Build(build) => commands::build::run(*build),
         args::Command::Squashfs(squashfs) => commands::squashfs::run(squashfs),
     };

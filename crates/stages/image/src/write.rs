@@ -85,6 +85,21 @@ impl Layout {
         })
     }
 
+    /// How long the image gets with a root image of this length; `None` where there is no place for
+    /// that.
+    #[must_use]
+    pub fn length_bytes(&self, root_bytes: u64, settings: &Settings) -> Option<u64> {
+        let root = Root {
+            image_bytes: root_bytes,
+            sha256: [0; 32],
+            superblock_sha256: [0; 32],
+        };
+        let numbers = Identities::FromDigest.numbers(root.sha256).ok()?;
+        let manifest_bytes = self.plan.place(paths::MANIFEST)?.limit_bytes;
+        let finished = self.finish(manifest_bytes, &root, numbers, settings).ok()?;
+        Some(finished.length_bytes)
+    }
+
     fn finish(
         &self,
         manifest_bytes: u64,

@@ -2,11 +2,13 @@
 
 mod build;
 mod habits;
+mod plan;
 mod squashfs;
 mod stick;
 
 pub use build::Build;
 pub use habits::translate;
+pub use plan::Plan;
 pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
 pub use stick::{Firmware, Stick};
 
@@ -29,6 +31,8 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say what would go on a stick, how large it gets and what is missing; write nothing.
+    Plan(Box<Plan>),
     /// Build a stick's image from a Linux root.
     Build(Box<Build>),
     /// The SquashFS engine by itself.

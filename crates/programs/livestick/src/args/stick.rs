@@ -28,6 +28,11 @@ pub struct Stick {
     #[arg(short, long, value_name = "VERSION")]
     pub kernel: Option<String>,
 
+    /// Let a secret go on the stick: by its path, in the syntax of --exclude, or by the name of the
+    /// rule that finds it. May be given several times.
+    #[arg(long, value_name = "PATTERN")]
+    pub allow_secret: Vec<String>,
+
     /// Which firmware the stick boots on.
     #[arg(long, value_enum, default_value_t = Firmware::Both)]
     pub firmware: Firmware,

@@ -8,6 +8,9 @@ use livestick_blockio::Progress;
 /// Builds, and reports.
 pub fn run(args: args::Build) -> Result<(), Failure> {
     let settings = settings::Build::new(args)?;
+    if settings.dry_run {
+        return super::plan::print(settings.into());
+    }
     let style = settings.output_style;
     let display = Display::new(style.volume)?;
     let built = pipeline::build(settings, &display).map_err(|failure| {

@@ -1,4 +1,5 @@
 //! The commands: one call into the pipeline each, then the report.
 
 pub mod build;
+pub mod plan;
 pub mod squashfs;

@@ -1,6 +1,7 @@
 //! From a root to a stick's image.
 
 use crate::failure::{Exit, Failure};
+use crate::pipeline::audit::AuditReport;
 use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, RootSize, SquashfsSize};
 use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::source::{self, Prepared};
@@ -18,7 +19,7 @@ use livestick_squashfs::Summary;
 use livestick_tree::Tree;
 use std::path::PathBuf;
 
-/// Makes the image; with `--dry-run`, decides on everything and writes nothing.
+/// Makes the image.
 pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let existing = match settings.force {
         true => Existing::Replace,
@@ -30,24 +31,24 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let boot = stick::boot(&prepared, &settings.stick, display)?;
     let names: Vec<_> = output.names().map(PathBuf::from).collect();
     let (capture, options) = source::capture(&prepared, &mut settings.stick, &names, display)?;
-    let mut built = planned(&prepared, &settings.stick, capture.report, &boot);
+    let mut built = planned(&prepared, &settings.stick, capture.report, Some(&boot));
     built
         .warnings
         .extend(warnings::of_plan(&prepared, &settings.stick, &options));
+    let audit = AuditReport::of(&prepared, &settings.stick, &capture.tree, display)?;
+    built.warnings.extend(audit.warning());
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
-    if !settings.dry_run {
-        let volume = volume_settings(&settings.stick, boot.boot_code);
-        let root = Root {
-            tree: &capture.tree,
-            prepared: &prepared,
-            settings: &settings.stick,
-        };
-        let (written, summary) = root.write(boot.layout, output, &volume, display)?;
-        built.warnings.extend(warnings::of_root(&summary));
-        built.outcome = Some(outcome(&settings, &written, &summary));
-    }
+    let volume = volume_settings(&settings.stick, boot.boot_code);
+    let root = Root {
+        tree: &capture.tree,
+        prepared: &prepared,
+        settings: &settings.stick,
+    };
+    let (written, summary) = root.write(boot.layout, output, &volume, display)?;
+    built.warnings.extend(warnings::of_root(&summary));
+    built.outcome = Some(outcome(&settings, &written, &summary));
     built.stages = display.finish();
     Ok(built)
 }
@@ -90,22 +91,23 @@ impl Root<'_> {
     }
 }
 
-fn planned(
+/// What is known before anything is written.
+pub fn planned(
     prepared: &Prepared,
     settings: &Stick,
     report: livestick_capture::Report,
-    boot: &Boot,
+    boot: Option<&Boot>,
 ) -> Built {
     Built {
         title: prepared.facts.title.clone(),
-        kernel: boot.selection.kernel.release.clone(),
-        other_kernels: boot.selection.others.clone(),
+        kernel: boot.map(|boot| boot.selection.kernel.release.clone()),
+        other_kernels: boot.map_or_else(Vec::new, |boot| boot.selection.others.clone()),
         firmware: firmware_name(settings.firmware),
         root: RootSize {
             bytes: report.bytes,
             files: report.files,
         },
-        initramfs: boot.initramfs.clone(),
+        initramfs: boot.map(|boot| boot.initramfs.clone()),
         outcome: None,
         warnings: warnings::of_capture(&report),
         differences: Differences {
@@ -138,7 +140,8 @@ fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
     }
 }
 
-fn volume_settings(settings: &Stick, boot_code: Option<BootCode>) -> Settings {
+/// How the volume is made.
+pub fn volume_settings(settings: &Stick, boot_code: Option<BootCode>) -> Settings {
     Settings {
         label: settings.label,
         timestamp: Timestamp::from_unix_seconds(settings.clock.seconds()),
@@ -150,7 +153,8 @@ fn volume_settings(settings: &Stick, boot_code: Option<BootCode>) -> Settings {
     }
 }
 
-fn squashfs_options(settings: &Stick) -> livestick_squashfs::Options {
+/// How the root image is made.
+pub fn squashfs_options(settings: &Stick) -> livestick_squashfs::Options {
     let seconds = settings.clock.seconds();
     livestick_squashfs::Options {
         jobs: settings.jobs,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 pub struct Built {
     /// The name of the system on the stick.
     pub title: String,
-    /// The release of its kernel.
-    pub kernel: String,
+    /// The release of its kernel, where there is one that can boot from a stick.
+    pub kernel: Option<String>,
     /// The kernels in the root that were not chosen.
     pub other_kernels: Vec<String>,
     /// Which firmware it boots on.
@@ -18,7 +18,7 @@ pub struct Built {
     /// The root.
     pub root: RootSize,
     /// The initramfs.
-    pub initramfs: InitramfsSize,
+    pub initramfs: Option<InitramfsSize>,
     /// The image; `None` where nothing was to be made.
     #[serde(flatten)]
     pub outcome: Option<Outcome>,

@@ -3,7 +3,7 @@
 use crate::pipeline::source::{Prepared, names_init};
 use crate::settings;
 use livestick_capture::{Exclusions, Options, Report};
-use livestick_squashfs::Summary;
+use livestick_squashfs::{LostXattr, Summary};
 use std::path::{Path, PathBuf};
 
 /// How many paths a warning names before it only counts.
@@ -67,12 +67,15 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
             "changed while it was read, and was read again: {changed}"
         ));
     }
-    if !summary.lost_xattrs.is_empty() {
-        let mut lost: Vec<_> = summary
-            .lost_xattrs
-            .iter()
-            .map(|lost| lost.path.clone())
-            .collect();
+    warnings.extend(of_format(&summary.lost_xattrs, summary.clamped_times));
+    warnings
+}
+
+/// Of what the format has no place for.
+pub fn of_format(lost_xattrs: &[LostXattr], clamped_times: u64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !lost_xattrs.is_empty() {
+        let mut lost: Vec<_> = lost_xattrs.iter().map(|lost| lost.path.clone()).collect();
         // A directory has two ACLs: one warning.
         lost.dedup();
         let lost = names(&paths(&lost));
@@ -80,10 +83,9 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
             "SquashFS cannot hold the ACLs or attributes of: {lost}"
         ));
     }
-    if summary.clamped_times > 0 {
-        let count = summary.clamped_times;
+    if clamped_times > 0 {
         warnings.push(format!(
-            "{count} files have times that SquashFS cannot hold; moved to its limits"
+            "{clamped_times} files have times that SquashFS cannot hold; moved to its limits"
         ));
     }
     warnings

@@ -1,7 +1,11 @@
 //! What a person, or a script, reads.
 
+mod page;
+mod plan;
 mod squashfs;
 
+pub use page::write_page;
+pub use plan::print_plan;
 pub use squashfs::{print_checked, print_created, print_extracted};
 
 use crate::failure::Failure;
@@ -75,26 +79,7 @@ fn text(built: &Built, volume: Volume) -> String {
                 outcome.squashfs.compression
             ))
     ));
-    lines.push(format!(
-        "  initramfs  {} ({}), {} modules{}{}",
-        size(built.initramfs.bytes),
-        built.initramfs.codec,
-        built.initramfs.modules,
-        match built.initramfs.microcode_bytes {
-            0 => String::new(),
-            bytes => format!(", {} of it CPU microcode", size(bytes)),
-        },
-        match built.initramfs.has_shell {
-            true => ", a shell for the rescue screen",
-            false => ", no rescue shell: that takes the package busybox-static",
-        }
-    ));
-    if !built.other_kernels.is_empty() {
-        let others = built.other_kernels.join(", ");
-        lines.push(format!(
-            "  kernel     the newest of several; also there: {others}"
-        ));
-    }
+    lines.extend(boot_lines(built));
     lines.push(times(&built.stages));
     if volume == Volume::Verbose {
         lines.extend(differences(built));
@@ -112,11 +97,43 @@ fn text(built: &Built, volume: Volume) -> String {
     lines.join("\n")
 }
 
+/// The initramfs, and the kernels.
+fn boot_lines(built: &Built) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(initramfs) = &built.initramfs {
+        lines.push(format!(
+            "  initramfs  {} ({}), {} modules{}{}",
+            size(initramfs.bytes),
+            initramfs.codec,
+            initramfs.modules,
+            match initramfs.microcode_bytes {
+                0 => String::new(),
+                bytes => format!(", {} of it CPU microcode", size(bytes)),
+            },
+            match initramfs.has_shell {
+                true => ", a shell for the rescue screen",
+                false => ", no rescue shell: that takes the package busybox-static",
+            }
+        ));
+    }
+    if !built.other_kernels.is_empty() {
+        let others = built.other_kernels.join(", ");
+        lines.push(format!(
+            "  kernel     the newest of several; also there: {others}"
+        ));
+    }
+    lines
+}
+
+/// The system, its kernel and the firmware.
+fn what(built: &Built) -> String {
+    let kernel = built.kernel.as_ref();
+    let kernel = kernel.map_or_else(String::new, |kernel| format!(" with kernel {kernel}"));
+    format!("{}{kernel}, for {}", built.title, built.firmware)
+}
+
 fn headline(built: &Built) -> String {
-    let what = format!(
-        "{} with kernel {}, for {}",
-        built.title, built.kernel, built.firmware
-    );
+    let what = what(built);
     match &built.outcome {
         Some(outcome) => format!(
             "made {}, {}: {what}",
@@ -143,7 +160,8 @@ fn differences(built: &Built) -> Vec<String> {
             .iter()
             .map(move |path| format!("  {kind:10} {}", path.display()))
     });
-    let missing = built.initramfs.missing_firmware.iter();
+    let initramfs = built.initramfs.iter();
+    let missing = initramfs.flat_map(|initramfs| &initramfs.missing_firmware);
     let missing = missing.map(|name| format!("  {:10} {name}", "no firmware"));
     lines.chain(missing).collect()
 }

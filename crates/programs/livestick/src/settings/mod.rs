@@ -2,10 +2,12 @@
 
 mod build;
 pub mod compression;
+mod plan;
 mod squashfs;
 mod stick;
 
 pub use build::Build;
+pub use plan::Plan;
 pub use squashfs::{
     Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,
 };

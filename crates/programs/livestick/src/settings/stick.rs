@@ -8,6 +8,7 @@ use livestick_bootloader::Firmware;
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::{Label, Size};
 use livestick_squashfs::Compression;
+use livestick_survey::Allowed;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -21,6 +22,8 @@ pub struct Stick {
     pub compression: Compression,
     /// What the user leaves out.
     pub exclusions: Exclusions,
+    /// The secrets that may go on the stick.
+    pub allowed: Allowed,
     /// The kernel that the user asked for.
     pub kernel: Option<String>,
     /// Which firmware the stick boots on.
@@ -49,6 +52,7 @@ impl Stick {
             compression: compression::parse(&args.compression, compression::FOR_STICKS)
                 .map_err(usage)?,
             exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
+            allowed: Allowed::new(&args.allow_secret).map_err(|e| usage(e.into()))?,
             label: Label::from_str(&args.label)
                 .with_context(|| format!("--label `{}` cannot be used", args.label))
                 .map_err(usage)?,

@@ -1,0 +1,25 @@
+//! `livestick plan`.
+
+use crate::args::{Reporting, Stick};
+use clap::Args;
+use std::path::PathBuf;
+
+/// `livestick plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What the stick is made of.
+    #[command(flatten)]
+    pub stick: Stick,
+
+    /// Exit with 5 where secrets would go on the stick that are not allowed.
+    #[arg(long)]
+    pub audit: bool,
+
+    /// Also write a page for a browser, with a map of what takes the space.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
+    /// How to report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
