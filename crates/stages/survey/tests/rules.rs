@@ -1,5 +1,7 @@
 //! Every rule of the audit finds what it is for, and nothing that only looks like it.
 
+#![allow(clippy::unwrap_used)]
+
 use livestick_blockio::NoProgress;
 use livestick_survey::{Finding, Packages, Rules, audit};
 use livestick_tree::{ContentSource, Kind, Metadata, NodeId, SourceFile, Tree};

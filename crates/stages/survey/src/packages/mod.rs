@@ -31,6 +31,9 @@ pub struct Packages {
     owners: HashMap<NodeId, Owner>,
 }
 
+/// Enters what a database says, where there is one.
+type ReadDatabase = fn(&mut Reader<'_>);
+
 /// Who brought a file, and how it was then.
 #[derive(Clone, Copy, Debug)]
 struct Owner {
@@ -54,7 +57,7 @@ impl Packages {
     #[must_use]
     pub fn read(tree: &Tree, source: &dyn ContentSource) -> Self {
         let mut reader = Reader::new(tree, source);
-        let managers: [(&str, fn(&mut Reader<'_>)); 3] = [
+        let managers: [(&str, ReadDatabase); 3] = [
             ("dpkg", dpkg::read),
             ("pacman", pacman::read),
             ("apk", apk::read),
