@@ -6,10 +6,12 @@
 
 mod node;
 mod root;
+mod shown;
 mod source;
 mod tree;
 
 pub use node::{Content, Device, Kind, Metadata, Node, Xattr};
 pub use root::{RootDirectory, RootFiles};
+pub use shown::shown;
 pub use source::{ContentSource, SourceFile, Stamp};
 pub use tree::{NodeId, Tree, TreeError};

@@ -1,6 +1,6 @@
 //! The tree itself: an arena of nodes.
 
-use crate::{Kind, Metadata, Node, Xattr};
+use crate::{Kind, Metadata, Node, Xattr, shown};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,16 +25,16 @@ impl NodeId {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The parent is not a directory.
-    #[error("`{}` is not a directory", .0.escape_ascii())]
+    #[error("`{}` is not a directory", shown(.0))]
     NotADirectory(Vec<u8>),
     /// The name is empty, `.`, `..`, longer than 255 bytes, or holds a slash or a NUL.
-    #[error("`{}` cannot be a file name", .0.escape_ascii())]
+    #[error("`{}` cannot be a file name", shown(.0))]
     Name(Vec<u8>),
     /// The directory already has that name.
-    #[error("`{}` is there twice", .0.escape_ascii())]
+    #[error("`{}` is there twice", shown(.0))]
     Exists(Vec<u8>),
     /// A directory cannot have a second name.
-    #[error("`{}` is a directory and cannot be linked", .0.escape_ascii())]
+    #[error("`{}` is a directory and cannot be linked", shown(.0))]
     DirectoryLink(Vec<u8>),
     /// More than 2^32 − 1 nodes.
     #[error("there are more than 4,294,967,295 files")]

@@ -1,5 +1,6 @@
 //! Why an image cannot be written.
 
+use livestick_tree::shown;
 use std::io;
 
 /// Why an image cannot be written. Paths are those of the source.
@@ -21,7 +22,7 @@ pub enum WriteError {
         highest: u32,
     },
     /// The target of a symbolic link is empty or longer than the 4096 bytes that the kernel reads.
-    #[error("the target of the link `{}` has {length_bytes} bytes; SquashFS holds 1 to 4096", .path.escape_ascii())]
+    #[error("the target of the link `{}` has {length_bytes} bytes; SquashFS holds 1 to 4096", shown(.path))]
     Symlink {
         /// The link.
         path: Vec<u8>,
@@ -29,7 +30,7 @@ pub enum WriteError {
         length_bytes: usize,
     },
     /// A device number has a major above 4095 or a minor above 1048575.
-    #[error("the device number {major}:{minor} of `{}` is more than SquashFS can hold", .path.escape_ascii())]
+    #[error("the device number {major}:{minor} of `{}` is more than SquashFS can hold", shown(.path))]
     Device {
         /// The device file.
         path: Vec<u8>,
@@ -42,7 +43,7 @@ pub enum WriteError {
     #[error("the files have more than 65535 different owners and groups")]
     Ids,
     /// A file has more blocks than can be listed in memory: 2^26, 8 TiB at 128 KiB.
-    #[error("`{}` is too large, {length_bytes} bytes", .path.escape_ascii())]
+    #[error("`{}` is too large, {length_bytes} bytes", shown(.path))]
     FileSize {
         /// The file.
         path: Vec<u8>,
@@ -53,7 +54,7 @@ pub enum WriteError {
     #[error("the {0} of the image is larger than SquashFS allows")]
     TableSize(&'static str),
     /// A file cannot be opened or read.
-    #[error("`{}` cannot be read", .path.escape_ascii())]
+    #[error("`{}` cannot be read", shown(.path))]
     Unreadable {
         /// The file.
         path: Vec<u8>,
@@ -62,7 +63,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// A file was changed each time while it was read.
-    #[error("`{}` changes while it is read", .path.escape_ascii())]
+    #[error("`{}` changes while it is read", shown(.path))]
     Changed {
         /// The file.
         path: Vec<u8>,

@@ -25,7 +25,7 @@
 //! | a device number | 4,095 : 1,048,575 | [`WriteError::Device`] |
 //! | a file | 2^26 blocks, 8 TiB at 128 KiB | [`WriteError::FileSize`] |
 //! | inode table, directory table | 4 GiB each, compressed | [`WriteError::TableSize`] |
-//! | times | 1970 to 2106, whole seconds | moved to the limit, and counted |
+//! | times | 1970 to 2106, whole seconds | moved to the limit, and listed |
 //! | attributes | `user.`, `trusted.`, `security.` | left out, and listed |
 //!
 //! ```

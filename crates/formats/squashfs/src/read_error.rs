@@ -1,5 +1,6 @@
 //! Why an image cannot be read.
 
+use livestick_tree::shown;
 use std::io;
 
 /// Why an image cannot be read or extracted. Offsets are bytes from the start of the image; paths
@@ -52,7 +53,7 @@ pub enum ReadError {
     #[error("this is not a {0}")]
     Kind(&'static str),
     /// A file cannot be read, listed or extracted.
-    #[error("`{}` cannot be extracted", .path.escape_ascii())]
+    #[error("`{}` cannot be extracted", shown(.path))]
     Extract {
         /// The file.
         path: Vec<u8>,
@@ -61,7 +62,7 @@ pub enum ReadError {
         source: Box<ReadError>,
     },
     /// A file cannot be made in the target.
-    #[error("`{}` cannot be written", .path.escape_ascii())]
+    #[error("`{}` cannot be written", shown(.path))]
     Output {
         /// The file; empty for the target itself.
         path: Vec<u8>,
@@ -73,16 +74,16 @@ pub enum ReadError {
     #[error("the target directory is not empty")]
     TargetNotEmpty,
     /// There is something in the place of a file already.
-    #[error("`{}` exists", .0.escape_ascii())]
+    #[error("`{}` exists", shown(.0))]
     Exists(Vec<u8>),
     /// A name in the image cannot be a file's: it is empty, `.`, `..`, or holds a slash or a NUL.
-    #[error("`{}` is no name for a file", .0.escape_ascii())]
+    #[error("`{}` is no name for a file", shown(.0))]
     Name(Vec<u8>),
     /// A directory is reached a second time: the tree is none.
-    #[error("the directory `{}` is in the image twice", .0.escape_ascii())]
+    #[error("the directory `{}` is in the image twice", shown(.0))]
     Loop(Vec<u8>),
     /// Directories are nested deeper than 512.
-    #[error("directories are nested too deep at `{}`", .0.escape_ascii())]
+    #[error("directories are nested too deep at `{}`", shown(.0))]
     Depth(Vec<u8>),
     /// The listings of all directories together are longer than the table that they are in.
     #[error("directories share their listings")]

@@ -24,8 +24,9 @@ pub struct Summary {
     pub duplicate_bytes: u64,
     /// Zeros that take no space, in bytes.
     pub sparse_bytes: u64,
-    /// How many files have a time before 1970 or after 2106, which is moved to that limit.
-    pub clamped_times: u64,
+    /// The source paths of the files with a time before 1970 or after 2106, which is moved to that
+    /// limit.
+    pub clamped_times: Vec<Vec<u8>>,
     /// The source paths of the files that were left out: [`Unreadable::Skip`](crate::Unreadable).
     pub skipped: Vec<Vec<u8>>,
     /// The source paths of files that changed since they were scanned or while they were read, and

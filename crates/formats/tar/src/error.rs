@@ -1,6 +1,7 @@
 //! Why an archive cannot be read.
 
 use livestick_tree::TreeError;
+use livestick_tree::shown;
 use std::io;
 
 /// Why an archive cannot be read. Offsets are bytes from the start of the archive, after
@@ -58,7 +59,7 @@ pub enum ReadError {
         offset: u64,
     },
     /// A pax record has a value that its keyword cannot have.
-    #[error("the pax header at byte {offset} has an invalid value for `{}`", .keyword.escape_ascii())]
+    #[error("the pax header at byte {offset} has an invalid value for `{}`", shown(.keyword))]
     PaxValue {
         /// Where the header is.
         offset: u64,
@@ -66,7 +67,7 @@ pub enum ReadError {
         keyword: Vec<u8>,
     },
     /// A global pax header gives every file what only one can have, such as a path.
-    #[error("the global pax header at byte {offset} has `{}`, which is for single files", .keyword.escape_ascii())]
+    #[error("the global pax header at byte {offset} has `{}`, which is for single files", shown(.keyword))]
     Global {
         /// Where.
         offset: u64,
@@ -96,7 +97,7 @@ pub enum ReadError {
         offset: u64,
     },
     /// An entry is of a kind that is not known.
-    #[error("`{}` at byte {offset} is of the unknown type `{}`", .path.escape_ascii(), .typeflag.escape_ascii())]
+    #[error("`{}` at byte {offset} is of the unknown type `{}`", shown(.path), .typeflag.escape_ascii())]
     Type {
         /// Where its header is.
         offset: u64,
@@ -106,13 +107,13 @@ pub enum ReadError {
         typeflag: u8,
     },
     /// An entry is the rest of a file that begins in another volume of a GNU archive.
-    #[error("`{}` begins in another volume; join the volumes of this archive first", .path.escape_ascii())]
+    #[error("`{}` begins in another volume; join the volumes of this archive first", shown(.path))]
     MultiVolume {
         /// The entry.
         path: Vec<u8>,
     },
     /// A path or a link target leads out of the archive, holds a NUL, or is empty.
-    #[error("`{}` at byte {offset} {problem}", .path.escape_ascii())]
+    #[error("`{}` at byte {offset} {problem}", shown(.path))]
     Path {
         /// Where its header is.
         offset: u64,
@@ -122,7 +123,7 @@ pub enum ReadError {
         problem: &'static str,
     },
     /// The map of a file with holes is wrong.
-    #[error("the map of the sparse file `{}` {problem}", .path.escape_ascii())]
+    #[error("the map of the sparse file `{}` {problem}", shown(.path))]
     Sparse {
         /// The file.
         path: Vec<u8>,
@@ -131,7 +132,7 @@ pub enum ReadError {
     },
     /// A file lies below something that is not a directory. It is not followed even where it is a
     /// link to one.
-    #[error("`{}` lies below `{}`, which is not a directory", .path.escape_ascii(), .parent.escape_ascii())]
+    #[error("`{}` lies below `{}`, which is not a directory", shown(.path), shown(.parent))]
     NotADirectory {
         /// The file.
         path: Vec<u8>,
@@ -139,13 +140,13 @@ pub enum ReadError {
         parent: Vec<u8>,
     },
     /// A file would replace a directory with files in it.
-    #[error("`{}` comes again, but is a directory with files in it by now", .path.escape_ascii())]
+    #[error("`{}` comes again, but is a directory with files in it by now", shown(.path))]
     NotEmpty {
         /// The file.
         path: Vec<u8>,
     },
     /// A hard link to something that does not come before it.
-    #[error("`{}` is a hard link to `{}`, which does not come before it in the archive", .path.escape_ascii(), .target.escape_ascii())]
+    #[error("`{}` is a hard link to `{}`, which does not come before it in the archive", shown(.path), shown(.target))]
     MissingTarget {
         /// The link.
         path: Vec<u8>,
@@ -153,7 +154,7 @@ pub enum ReadError {
         target: Vec<u8>,
     },
     /// A hard link to a directory.
-    #[error("`{}` is a hard link to the directory `{}`", .path.escape_ascii(), .target.escape_ascii())]
+    #[error("`{}` is a hard link to the directory `{}`", shown(.path), shown(.target))]
     DirectoryTarget {
         /// The link.
         path: Vec<u8>,

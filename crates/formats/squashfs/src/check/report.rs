@@ -1,6 +1,7 @@
 //! What a check has found.
 
 use crate::{Counts, ReadError, Superblock};
+use livestick_tree::shown;
 use std::error::Error;
 use std::fmt;
 
@@ -69,7 +70,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.severity)?;
         if let Some(path) = &self.path {
-            write!(formatter, "`/{}`: ", path.escape_ascii())?;
+            write!(formatter, "`/{}`: ", shown(path))?;
         }
         if let Some((table, offset)) = self.place {
             write!(formatter, "{table} at byte {offset}: ")?;

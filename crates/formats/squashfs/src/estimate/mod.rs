@@ -38,8 +38,8 @@ pub struct Estimate {
     pub thread_time: Duration,
     /// How many files there are of each kind.
     pub counts: Counts,
-    /// How many files have a time before 1970 or after 2106, which is moved to that limit.
-    pub clamped_times: u64,
+    /// The files whose times are before 1970 or after 2106, and will be moved to that limit.
+    pub clamped_times: Vec<Vec<u8>>,
     /// The attributes that SquashFS cannot hold, POSIX ACLs among them.
     pub lost_xattrs: Vec<LostXattr>,
     /// By the index of the node.
@@ -261,7 +261,7 @@ mod tests {
         }]);
         let estimate = estimated(&tree, 1, 0);
         assert_eq!(estimate.lost_xattrs[0].path, b"file");
-        assert_eq!(estimate.clamped_times, 2);
+        assert_eq!(estimate.clamped_times.len(), 2);
         assert!(estimated(&Tree::new(METADATA, Box::default()), 1, 0).length_bytes >= 4096);
     }
 

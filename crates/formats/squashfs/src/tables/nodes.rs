@@ -35,7 +35,7 @@ pub(crate) struct Tally {
     pub(crate) sparse_bytes: u64,
     pub(crate) duplicate_files: u64,
     pub(crate) duplicate_bytes: u64,
-    pub(crate) clamped_times: u64,
+    pub(crate) clamped_times: Vec<Vec<u8>>,
     pub(crate) lost_xattrs: Vec<LostXattr>,
 }
 
@@ -183,7 +183,7 @@ impl<'a> Builder<'a> {
             permissions: node.metadata.permissions,
             uid_index: self.plan.ids.index(node.metadata.uid),
             gid_index: self.plan.ids.index(node.metadata.gid),
-            modified: self.modified(node),
+            modified: self.modified(id, node),
             number,
             links: node.links(),
             xattrs: self.xattrs(id, node)?,
@@ -263,11 +263,12 @@ impl<'a> Builder<'a> {
     }
 
     /// The time of a file: 32 bits without a sign, seconds since 1970.
-    fn modified(&mut self, node: &Node) -> u32 {
+    fn modified(&mut self, id: NodeId, node: &Node) -> u32 {
         let clamp = self.options.clamp.unwrap_or(i64::MAX);
         let seconds = node.metadata.modified_seconds.min(clamp);
         u32::try_from(seconds).unwrap_or_else(|_| {
-            self.nodes.tally.clamped_times += 1;
+            let path = self.plan.tree.source_path(id);
+            self.nodes.tally.clamped_times.push(path);
             if seconds < 0 { 0 } else { u32::MAX }
         })
     }

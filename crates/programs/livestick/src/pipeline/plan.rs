@@ -122,7 +122,7 @@ pub fn plan(
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
-    let lost = warnings::of_format(&estimate.lost_xattrs, estimate.clamped_times);
+    let lost = warnings::of_format(&estimate.lost_xattrs, &estimate.clamped_times);
     built.warnings.extend(lost);
     let figures = Figures::new(&estimate, boot.as_ref().ok(), settings);
     let initramfs_bytes = built
@@ -205,7 +205,7 @@ impl NotHeld {
                     name: lossy(&lost.name),
                 })
                 .collect(),
-            times: estimate.clamped_times,
+            times: estimate.clamped_times.len() as u64,
         }
     }
 }

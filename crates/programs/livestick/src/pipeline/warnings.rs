@@ -4,6 +4,7 @@ use crate::pipeline::source::{Prepared, names_init};
 use crate::settings;
 use livestick_capture::{Exclusions, Options, Report};
 use livestick_squashfs::{LostXattr, Summary};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How many paths a warning names before it only counts.
@@ -67,12 +68,12 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
             "changed while it was read, and was read again: {changed}"
         ));
     }
-    warnings.extend(of_format(&summary.lost_xattrs, summary.clamped_times));
+    warnings.extend(of_format(&summary.lost_xattrs, &summary.clamped_times));
     warnings
 }
 
 /// Of what the format has no place for.
-pub fn of_format(lost_xattrs: &[LostXattr], clamped_times: u64) -> Vec<String> {
+pub fn of_format(lost_xattrs: &[LostXattr], clamped_times: &[Vec<u8>]) -> Vec<String> {
     let mut warnings = Vec::new();
     if !lost_xattrs.is_empty() {
         let mut lost: Vec<_> = lost_xattrs.iter().map(|lost| lost.path.clone()).collect();
@@ -83,9 +84,10 @@ pub fn of_format(lost_xattrs: &[LostXattr], clamped_times: u64) -> Vec<String> {
             "SquashFS cannot hold the ACLs or attributes of: {lost}"
         ));
     }
-    if clamped_times > 0 {
+    if !clamped_times.is_empty() {
+        let clamped = names(&paths(clamped_times));
         warnings.push(format!(
-            "{clamped_times} files have times that SquashFS cannot hold; moved to its limits"
+            "SquashFS holds times from 1970 to 2106; moved to those: {clamped}"
         ));
     }
     warnings
@@ -93,7 +95,6 @@ pub fn of_format(lost_xattrs: &[LostXattr], clamped_times: u64) -> Vec<String> {
 
 /// Bytes as paths.
 pub fn paths(bytes: &[Vec<u8>]) -> Vec<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
     let paths = bytes.iter().map(|path| std::ffi::OsStr::from_bytes(path));
     paths.map(|path| Path::new(path).to_owned()).collect()
 }
@@ -102,7 +103,7 @@ pub fn paths(bytes: &[Vec<u8>]) -> Vec<PathBuf> {
 pub fn names(paths: &[PathBuf]) -> String {
     let named = paths.iter().take(NAMED_PATHS);
     let mut text = named
-        .map(|path| path.display().to_string())
+        .map(|path| livestick_tree::shown(path.as_os_str().as_bytes()).to_string())
         .collect::<Vec<_>>()
         .join(", ");
     if paths.len() > NAMED_PATHS {

@@ -61,7 +61,7 @@ pub struct Losses {
     /// Attributes that it has no place for: POSIX ACLs, mostly.
     xattrs: Vec<Lost>,
     /// Files with times before 1970 or after 2106, moved to that limit.
-    clamped_times: u64,
+    clamped_times: Vec<String>,
     /// Files that could not be read and are left out.
     unreadable: Vec<String>,
     /// Files that changed while they were read, and were read again.
@@ -103,7 +103,7 @@ impl Losses {
         let texts = |paths: &[Vec<u8>]| paths.iter().map(|path| text(path)).collect::<Vec<_>>();
         Self {
             xattrs: summary.lost_xattrs.iter().map(lost).collect(),
-            clamped_times: summary.clamped_times,
+            clamped_times: texts(&summary.clamped_times),
             unreadable: scanned.chain(texts(&summary.skipped)).collect(),
             changed: texts(&summary.changed),
         }

@@ -5,10 +5,11 @@ use crate::failure::{Exit, Failure};
 use crate::settings::{List, ListStyle};
 use anyhow::Context;
 use livestick_squashfs::{Inode, InodeKind};
+use livestick_tree::shown;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Paths that are longer are no paths for anybody, only made to take for ever.
 const PATH_LIMIT_BYTES: usize = 64 << 10;
@@ -20,6 +21,7 @@ pub fn list(settings: &List) -> Result<(), Failure> {
         image: &image,
         style: settings.style,
         output: BufWriter::new(io::stdout().lock()),
+        terminal: io::stdout().is_terminal(),
         taken: HashSet::new(),
         count: 0,
     };
@@ -39,6 +41,8 @@ struct Listing<'a> {
     image: &'a Opened,
     style: ListStyle,
     output: BufWriter<io::StdoutLock<'static>>,
+    /// Names are escaped there: they could drive it.
+    terminal: bool,
     /// The directories that were listed: in a tree each is met once.
     taken: HashSet<u32>,
     count: u64,
@@ -77,7 +81,7 @@ impl Listing<'_> {
             .lookup(path)
             .context("the image cannot be read")?;
         let Some(inode) = found else {
-            let message = format!("there is no {} in the image", path.escape_ascii());
+            let message = format!("there is no {} in the image", shown(path));
             let failure = Failure::message(Exit::Failed, message);
             return Err(Trouble::Failed(Box::new(failure)));
         };
@@ -100,7 +104,7 @@ impl Listing<'_> {
         path: &[u8],
         directory: &Inode,
     ) -> anyhow::Result<Vec<(Vec<u8>, Inode)>> {
-        let shown = path.escape_ascii();
+        let shown = shown(path);
         if !self.taken.insert(directory.number) {
             anyhow::bail!("the image is damaged: the directory {shown} is in it twice");
         }
@@ -126,17 +130,15 @@ impl Listing<'_> {
         self.count += 1;
         match self.style {
             ListStyle::Paths => {
-                self.output
-                    .write_all(if path.is_empty() { b"." } else { path })?;
+                self.name(path)?;
                 self.output.write_all(b"\n")?;
             }
             ListStyle::Long => {
                 write!(self.output, "{} ", Columns(inode))?;
-                self.output
-                    .write_all(if path.is_empty() { b"." } else { path })?;
+                self.name(path)?;
                 if let InodeKind::Symlink(target) = &inode.kind {
                     self.output.write_all(b" -> ")?;
-                    self.output.write_all(target)?;
+                    self.name(target)?;
                 }
                 self.output.write_all(b"\n")?;
             }
@@ -148,6 +150,15 @@ impl Listing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A path, or where a link leads; the root has none.
+    fn name(&mut self, name: &[u8]) -> io::Result<()> {
+        match name {
+            b"" => self.output.write_all(b"."),
+            name if self.terminal => write!(self.output, "{}", shown(name)),
+            name => self.output.write_all(name),
+        }
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
