@@ -178,7 +178,7 @@ impl Wanted {
         if let Some(count) = within {
             let place = ("data", blocks[count].0.start);
             let problem = "blocks overlap; those from here on were not decompressed";
-            report.note(Severity::Odd, place, problem);
+            report.note(Severity::Access, place, problem);
             blocks.truncate(count);
         }
         blocks

@@ -43,15 +43,21 @@ impl InodeChecker {
                 "its inode number is above the count of inodes",
             );
         }
+        // Without the root nothing can be mounted.
+        let fatal = match inode.reference == image.superblock.root {
+            true => Severity::Mount,
+            false => Severity::Access,
+        };
+        if inode.mode_excess {
+            // Since late 2025, seen with 6.18: `squashfs_new_inode()`.
+            fault(fatal, "its permissions have bits that kernels refuse");
+        }
         if inode.links == 0 {
             fault(Severity::Odd, "it says that it has no names");
         }
         let sets = image.layout.xattrs.as_ref().map_or(0, |all| all.sets.count);
         if inode.xattrs.is_some_and(|set| u64::from(set) >= sets) {
-            fault(
-                Severity::Access,
-                "it has a set of attributes that there is not",
-            );
+            fault(fatal, "it has a set of attributes that there is not");
         }
         let Some(length) = inode_bytes(image, inode) else {
             // Whoever walks the listing says what is wrong with the index.

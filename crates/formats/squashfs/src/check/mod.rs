@@ -20,6 +20,7 @@ use livestick_blockio::{Progress, ReadAt};
 use std::num::NonZeroUsize;
 use tables::MetadataMaps;
 use tree::Walk;
+use zerocopy::byteorder::little_endian::U32;
 
 /// How an image is checked.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +103,15 @@ fn open<'a, R: ReadAt>(
     image.ids = match image.read_ids() {
         Ok(ids) => ids,
         Err(error) => {
-            report.error(Severity::Access, None, &error);
+            // The root's owner is in the first block wherever there are few, and nearly always
+            // where there are many: without it nothing can be mounted.
+            let ids = image.layout.ids.as_ref();
+            let first = ids.map(|ids| image.stored.row::<U32>(ids, 0));
+            let severity = match first {
+                Some(Err(_)) => Severity::Mount,
+                _ => Severity::Access,
+            };
+            report.error(severity, None, &error);
             return Ok(None);
         }
     };
@@ -114,7 +123,13 @@ fn open<'a, R: ReadAt>(
             Ok(None)
         }
         Err(error) => {
-            report.error(Severity::Mount, Some(Vec::new()), &error);
+            // Of the inode table the kernel knows only where it begins.
+            image.layout.inodes.end = image.superblock.bytes_used;
+            let severity = match image.root() {
+                Ok(root) if root.is_directory() => Severity::Access,
+                _ => Severity::Mount,
+            };
+            report.error(severity, Some(Vec::new()), &error);
             Ok(None)
         }
     }
@@ -124,6 +139,10 @@ fn check_superblock(superblock: &Superblock, report: &mut CheckReport) {
     let unknown = superblock.flags.unknown();
     if unknown != 0 {
         let problem = format!("the flags {unknown:#06x} have no meaning");
+        report.note(Severity::Odd, ("superblock", 0), problem);
+    }
+    if superblock.root_excess != 0 {
+        let problem = "root_inode has bits that have no meaning";
         report.note(Severity::Odd, ("superblock", 0), problem);
     }
     if superblock.fragments == 0 && superblock.fragment_table.is_some_and(|table| table == 0) {

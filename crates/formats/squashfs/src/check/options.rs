@@ -1,17 +1,21 @@
 //! The compressor's options, as the kernel's decompressors look at them.
 
 use super::{CheckReport, Severity};
+use crate::format::{METADATA_STORED, SUPERBLOCK_BYTES};
 use crate::read::superblock::{Compressor, CompressorOptions, Superblock};
 use livestick_blockio::ReadAt;
 
+/// The smallest page that there is.
+const PAGE_BYTES: u16 = 4096;
 /// The smallest dictionary that xz has.
 const XZ_DICTIONARY_LEAST_BYTES: u32 = 8 << 10;
 
 pub(super) fn check(source: &impl ReadAt, superblock: &Superblock, report: &mut CheckReport) {
     let place = ("compressor options", 96);
-    // `xz_wrapper.c` and `lz4_wrapper.c` look at them, the others do not.
-    let strict = matches!(superblock.compressor, Compressor::Xz | Compressor::Lz4);
-    let severity = if strict {
+    // `xz_wrapper.c` and `lz4_wrapper.c` look at them, the others only read them.
+    let looks = matches!(superblock.compressor, Compressor::Xz | Compressor::Lz4);
+    let fails = superblock.flags.has_compressor_options() && !can_be_read(source);
+    let severity = if looks || fails {
         Severity::Mount
     } else {
         Severity::Odd
@@ -39,6 +43,15 @@ pub(super) fn check(source: &impl ReadAt, superblock: &Superblock, report: &mut 
         }
         Ok(_) => {}
     }
+}
+
+/// Whether the kernel can: they are not compressed, and fit into a page (`get_comp_opts()`).
+fn can_be_read(source: &impl ReadAt) -> bool {
+    let mut header = [0; 2];
+    let read = source.read_exact_at(&mut header, SUPERBLOCK_BYTES as u64);
+    let header = u16::from_le_bytes(header);
+    let length = header & !METADATA_STORED;
+    read.is_ok() && header & METADATA_STORED != 0 && length <= PAGE_BYTES
 }
 
 /// A power of two, or one and a half of it.

@@ -15,6 +15,9 @@ use livestick_blockio::{Progress, ReadAt};
 use std::collections::HashMap;
 use zerocopy::byteorder::little_endian::U64;
 
+/// The kinds of file that a directory may name, of which the sockets are the last.
+const KINDS_LIMIT: u16 = 7;
+
 /// What is known of an inode that was reached.
 struct Seen {
     number: u32,
@@ -359,6 +362,7 @@ struct ListingWalk {
     index: Index,
     /// The next point of the index.
     point: Option<IndexPoint>,
+    indexed: bool,
     started: bool,
     last: Vec<u8>,
 }
@@ -369,6 +373,7 @@ impl ListingWalk {
             listing: Listing::new(image, directory),
             index: Index::new(directory),
             point: None,
+            indexed: directory.indexes > 0,
             started: false,
             last: Vec::new(),
         }
@@ -388,17 +393,30 @@ impl ListingWalk {
         {
             return Ok(Some((Severity::Access, fault)));
         }
-        let name = &*entry.name;
+        if entry.kind > KINDS_LIMIT {
+            // It says nothing, and the listing ends: `squashfs_readdir()`.
+            let problem = "the kernel knows no such kind of file, and ends the list here";
+            return Ok(Some((Severity::Access, problem)));
+        }
+        Ok(self.name_fault(&entry.name))
+    }
+
+    fn name_fault(&self, name: &[u8]) -> Option<(Severity, &'static str)> {
         let is_name =
             !matches!(name, b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
-        Ok(if !is_name {
-            Some((Severity::Odd, "that is no name for a file"))
+        if !is_name {
+            // A slash makes the list an error: `verify_dirent_name()`. The others name something
+            // else.
+            Some((Severity::Access, "that is no name for a file"))
         } else if name.len() > 255 {
             Some((Severity::Odd, "the name is longer than 255 bytes"))
         } else if name == self.last {
-            Some((Severity::Odd, "the name is there twice"))
-        } else if name.first() < self.last.first() {
-            // The kernel stops looking at the first byte that is greater.
+            Some((
+                Severity::Access,
+                "the name is there twice, and stands for the first",
+            ))
+        } else if name.first() < self.last.first() || (self.indexed && *name < *self.last) {
+            // It stops looking at the first byte that is greater, and goes by the index before.
             Some((
                 Severity::Access,
                 "the names are not sorted, and the kernel misses some",
@@ -407,7 +425,7 @@ impl ListingWalk {
             Some((Severity::Odd, "the names are not sorted"))
         } else {
             None
-        })
+        }
     }
 
     /// Compares the next point of the index with a header, if it should stand there.

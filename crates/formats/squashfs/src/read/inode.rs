@@ -16,6 +16,9 @@ use zerocopy::byteorder::little_endian::U32;
 /// kernel's limit is one page.
 const TARGET_LIMIT_BYTES: u32 = 64 << 10;
 
+/// What `chmod` can set; the kind of file stands elsewhere.
+const PERMISSION_BITS: u16 = 0o7777;
+
 /// What the image holds of one file.
 #[derive(Clone, Debug)]
 pub struct Inode {
@@ -33,6 +36,8 @@ pub struct Inode {
     pub(crate) reference: Reference,
     /// It is in the form that has everything.
     pub(crate) extended: bool,
+    /// Its permissions have bits beside, which no inode should.
+    pub(crate) mode_excess: bool,
 }
 
 /// The kinds of file.
@@ -144,7 +149,7 @@ impl Inode {
             id.ok_or_else(|| cursor.damaged("an inode names an id that there is not"))
         };
         let metadata = Metadata {
-            permissions: raw.permissions.get() & 0o7777,
+            permissions: raw.permissions.get() & PERMISSION_BITS,
             uid: id(raw.uid_index.get())?,
             gid: id(raw.gid_index.get())?,
             modified_seconds: raw.modified.get().into(),
@@ -166,6 +171,7 @@ impl Inode {
             xattrs: (xattrs != NO_XATTRS).then_some(xattrs),
             reference,
             extended,
+            mode_excess: raw.permissions.get() & !PERMISSION_BITS != 0,
         })
     }
 }

@@ -17,6 +17,8 @@ use zerocopy::FromBytes;
 const BLOCK_LOGS: std::ops::RangeInclusive<u16> = 12..=20;
 /// A compressor that kernels have and we do not.
 pub(crate) const LZO: &str = "lzo";
+/// What a reference has: a block in 32 bits and an offset in 16.
+const REFERENCE_BITS: u64 = (1 << 48) - 1;
 /// No compressor has more options than this.
 const OPTIONS_LIMIT_BYTES: u16 = 8;
 
@@ -41,6 +43,8 @@ pub struct Superblock {
     /// The length of the filesystem in bytes, without the padding after it.
     pub bytes_used: u64,
     pub(crate) root: Reference,
+    /// The bits of the root's reference that have no meaning.
+    pub(crate) root_excess: u64,
     pub(crate) id_table: u64,
     pub(crate) xattr_table: Option<u64>,
     pub(crate) inode_table: u64,
@@ -195,7 +199,8 @@ impl Superblock {
             return Err(field("bytes_used", bytes_used, problem));
         }
         let root_inode = raw.root_inode.get();
-        let root = Reference::from_number(root_inode)
+        // The kernel does not look at the upper ones: `SQUASHFS_INODE_BLK`.
+        let root = Reference::from_number(root_inode & REFERENCE_BITS)
             .filter(|root| usize::from(root.offset) < METADATA_BLOCK_BYTES)
             .ok_or_else(|| field("root_inode", root_inode, "which is no place in a table"))?;
         let table = |start: u64| (start != NO_TABLE).then_some(start);
@@ -209,6 +214,7 @@ impl Superblock {
             flags: Flags(raw.flags.get()),
             bytes_used,
             root,
+            root_excess: root_inode & !REFERENCE_BITS,
             id_table: raw.id_table.get(),
             xattr_table: table(raw.xattr_table.get()),
             inode_table: raw.inode_table.get(),

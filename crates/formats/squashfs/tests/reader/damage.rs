@@ -19,7 +19,7 @@ use std::process::Command;
 const BLOCK: usize = 4096;
 
 /// An image with a bit of everything, each table one block long.
-fn sample() -> Plain {
+pub fn sample() -> Plain {
     let mut tree = new_tree();
     let etc = add(&mut tree, Tree::ROOT, "etc", Kind::empty_directory());
     add(
@@ -73,7 +73,7 @@ fn checked(bytes: &[u8]) -> CheckReport {
     try_check(bytes).unwrap()
 }
 
-fn try_check(bytes: &[u8]) -> Result<CheckReport, ReadError> {
+pub fn try_check(bytes: &[u8]) -> Result<CheckReport, ReadError> {
     let options = CheckOptions {
         jobs: NonZeroUsize::MIN,
         quick: false,
@@ -372,6 +372,13 @@ fn inode_damages(sample: &Plain) -> Vec<Damage> {
         ),
         damage("kind", Odd, "not that of the inode", at("disk", 0), &[5]),
         damage(
+            "mode",
+            Access,
+            "bits that kernels refuse",
+            at("disk", 3),
+            &[0x10],
+        ),
+        damage(
             "links",
             Odd,
             "it says that it has 3 names, and has 2",
@@ -514,12 +521,25 @@ fn directory_damages(sample: &Plain) -> Vec<Damage> {
         ),
         damage(
             "twice",
-            Odd,
+            Access,
             "the name is there twice",
             name("xattrs2") + 6,
             b"1",
         ),
-        damage("slash", Odd, "no name for a file", name("tail") + 1, b"/"),
+        damage(
+            "slash",
+            Access,
+            "no name for a file",
+            name("tail") + 1,
+            b"/",
+        ),
+        damage(
+            "kind that there is not",
+            Access,
+            "ends the list here",
+            field("disk", 5),
+            &[1],
+        ),
         damage(
             "number",
             Access,

@@ -5,6 +5,7 @@
 
 mod damage;
 mod extract;
+mod kernel;
 mod trees;
 
 #[path = "../support/mod.rs"]
