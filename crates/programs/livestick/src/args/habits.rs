@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Options with a value, and what they are called here.
-const WITH_VALUE: [(&str, &str); 7] = [
+const WITH_VALUE: [(&str, &str); 8] = [
     ("-comp", "--compression"),
     ("-Xcompression-level", "--compression-level"),
     ("-ef", "--exclude-from"),
@@ -11,16 +11,21 @@ const WITH_VALUE: [(&str, &str); 7] = [
     ("-sort", "--sort"),
     ("-force-uid", "--force-uid"),
     ("-force-gid", "--force-gid"),
+    ("-p", "--add"),
 ];
 
 /// Options without one. What is always so here has no name.
-const WITHOUT_VALUE: [(&str, Option<&str>); 6] = [
+const WITHOUT_VALUE: [(&str, Option<&str>); 10] = [
     ("-all-root", Some("--all-root")),
+    ("-root-owned", Some("--all-root")),
     ("-noappend", Some("--force")),
     ("-no-xattrs", Some("--no-xattrs")),
     ("-no-progress", Some("--quiet")),
     ("-quiet", Some("--quiet")),
     ("-wildcards", None),
+    ("-one-file-system", None),
+    ("-xattrs", None),
+    ("-reproducible", None),
 ];
 
 /// Begins the list of what is left out; it goes on to the end.
@@ -71,10 +76,10 @@ mod tests {
         assert_eq!(
             translated(
                 "livestick squashfs create dir out -comp xz -b 1M -noappend -quiet -no-progress \
-                 -wildcards -processors 2 -e proc sys"
+                 -wildcards -one-file-system -p x -processors 2 -e proc sys"
             ),
-            "livestick squashfs create dir out --compression xz -b 1M --force --quiet --jobs 2 \
-             --exclude proc --exclude sys"
+            "livestick squashfs create dir out --compression xz -b 1M --force --quiet --add x \
+             --jobs 2 --exclude proc --exclude sys"
         );
     }
 

@@ -120,9 +120,13 @@ pub struct Create {
     #[arg(value_name = "DIR|TAR")]
     pub source: PathBuf,
 
-    /// The image file to make; `-` is standard output.
+    /// The image file to make; a block device, with --force; `-` is standard output.
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
+
+    /// Where on the device the image begins, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub offset: u64,
 
     /// How to compress: zstd[:1-22], gzip[:1-12], xz[:0-9] or lz4[:1-12].
     #[arg(
@@ -189,8 +193,8 @@ pub struct Create {
     pub xattrs_exclude: Vec<String>,
 
     /// Add a file that the source lacks, as a line `PATH TYPE MODE UID GID [MORE]`: a directory
-    /// (type `d`), a device (`c` or `b`, more: MAJOR MINOR), a pipe (`p`) or a link (`l`, more:
-    /// TARGET). May be given several times.
+    /// (type `d`), a device (`c` or `b`, more: MAJOR MINOR), a pipe (`p`) or a symbolic link (`l` or
+    /// `s`, more: TARGET). May be given several times.
     #[arg(long, value_name = "LINE")]
     pub add: Vec<String>,
 
@@ -203,7 +207,7 @@ pub struct Create {
     #[arg(long)]
     pub spool: bool,
 
-    /// Replace an image that is there.
+    /// Replace an image that is there, or what is on a device.
     #[arg(long)]
     pub force: bool,
 

@@ -27,9 +27,13 @@ pub fn no_squashfs(error: livestick_squashfs::WriteError) -> Failure {
         Root::Symlink { .. } | Root::Device { .. } | Root::FileSize { .. } => {
             Some("leave it out with --exclude")
         }
-        Root::Output(source) if source.kind() == io::ErrorKind::StorageFull => {
-            Some("free some space, or choose another place")
-        }
+        Root::Ids => Some("give the files fewer owners: --all-root, --force-uid or --force-gid"),
+        Root::Output(source) => match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => {
+                Some("free some space, or choose another place")
+            }
+            _ => None,
+        },
         _ => None,
     };
     let failure = Failure::new(Exit::Failed, error);

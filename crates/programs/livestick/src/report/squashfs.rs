@@ -100,7 +100,9 @@ fn checked_text(checked: &Checked) -> String {
     };
     let state = match (checked.good, checked.findings_count) {
         (true, 0) => "is good".to_owned(),
+        (true, 1) => "can be read; one thing is odd".to_owned(),
         (true, odd) => format!("can be read; {odd} things are odd"),
+        (false, 1) => "is damaged; one thing is wrong".to_owned(),
         (false, wrong) => format!("is damaged; {wrong} things are wrong"),
     };
     format!(

@@ -46,8 +46,15 @@ pub struct Create {
 /// Where an image goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A file of this name.
-    File(PathBuf, Existing),
+    /// A file of this name, or a device.
+    Named {
+        /// Its name.
+        path: PathBuf,
+        /// What happens to what is there.
+        existing: Existing,
+        /// Where on a device the image begins.
+        offset_bytes: u64,
+    },
     /// Standard output; through a temporary file where that cannot be written at any place.
     StandardOutput {
         /// Whether the user allows the temporary file.
@@ -202,7 +209,7 @@ impl Create {
         let clock = Clock::of_environment()?;
         let compression = compression(&args)?;
         let output_style = OutputStyle::from(args.reporting);
-        let destination = destination(&args.output, args.force, args.spool);
+        let destination = destination(&args)?;
         let is_standard = matches!(destination, Destination::StandardOutput { .. });
         if is_standard && output_style.json {
             bail!("standard output cannot take both the image and the --json report");
@@ -264,15 +271,21 @@ fn compression(args: &args::Create) -> anyhow::Result<Compression> {
     })
 }
 
-fn destination(output: &Path, force: bool, spool: bool) -> Destination {
-    if output == Path::new("-") {
-        return Destination::StandardOutput { spool };
+fn destination(args: &args::Create) -> anyhow::Result<Destination> {
+    if args.output == Path::new("-") {
+        if args.offset > 0 {
+            bail!("--offset is for devices, and standard output begins where it is");
+        }
+        return Ok(Destination::StandardOutput { spool: args.spool });
     }
-    let existing = match force {
-        true => Existing::Replace,
-        false => Existing::Refuse,
-    };
-    Destination::File(output.to_owned(), existing)
+    Ok(Destination::Named {
+        path: args.output.clone(),
+        existing: match args.force {
+            true => Existing::Replace,
+            false => Existing::Refuse,
+        },
+        offset_bytes: args.offset,
+    })
 }
 
 /// The lines of a list, without comments.
@@ -300,13 +313,14 @@ fn sort_list(path: &Path) -> anyhow::Result<Vec<(String, i16)>> {
     lines(path)?.into_iter().map(parse).collect()
 }
 
-/// A number of bytes, or of KiB or MiB with a `K` or an `M`. The library checks that it is a size
+/// A number of bytes, or of KiB or MiB with a `K` or an `M`, small or not. The library checks that it is a size
 /// that blocks have.
 fn block_size(text: &str) -> anyhow::Result<u32> {
-    let units = [("K", 10), ("M", 20)];
-    let with_unit = units
-        .iter()
-        .find_map(|(unit, log)| Some((text.strip_suffix(unit)?, log)));
+    let units = [('K', 10), ('M', 20)];
+    let with_unit = units.iter().find_map(|(unit, log)| {
+        let is_unit = |letter: char| letter.eq_ignore_ascii_case(unit);
+        Some((text.strip_suffix(is_unit)?, log))
+    });
     let (digits, log) = with_unit.unwrap_or((text, &0));
     let size = digits.parse::<u32>().ok();
     let size = size.and_then(|size| size.checked_mul(1 << log));
@@ -340,8 +354,8 @@ fn added(line: &str, clock: Clock) -> anyhow::Result<Added> {
                 _ => Kind::BlockDevice(device),
             }
         }
-        "l" => Kind::Symlink(words.next().with_context(wrong)?.as_bytes().into()),
-        other => bail!("--add `{line}`: there is no type `{other}`, only d, c, b, p and l"),
+        "l" | "s" => Kind::Symlink(words.next().with_context(wrong)?.as_bytes().into()),
+        other => bail!("--add `{line}`: there is no type `{other}`, only d, c, b, p, l and s"),
     };
     if words.next().is_some() {
         bail!("--add `{line}` has too many words");
@@ -371,8 +385,9 @@ mod tests {
     fn a_block_size_has_a_unit() {
         assert_eq!(block_size("128K").unwrap(), 131_072);
         assert_eq!(block_size("1M").unwrap(), 1 << 20);
+        assert_eq!(block_size("64k").unwrap(), 65_536);
         assert_eq!(block_size("4096").unwrap(), 4096);
-        for wrong in ["", "K", "2K", "2M", "5000", "128k", "-1", "8192M"] {
+        for wrong in ["", "K", "2K", "2M", "5000", "128G", "-1", "8192M"] {
             assert!(block_size(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,8 +1,8 @@
 //! Each bad input ends in one clear line, with the right exit code, and leaves nothing half-made.
 
 use crate::support::{
-    assert_empty, assert_fails, bare_root, build, debian, is_root, livestick, release,
-    root_with_kernel, scratch, write,
+    NOBODY, as_nobody, assert_empty, assert_fails, bare_root, build, debian, is_root, livestick,
+    release, root_with_kernel, scratch, write,
 };
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
@@ -13,8 +13,6 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-const NOBODY: u32 = 65534;
 
 #[test]
 fn a_source_that_is_not_there() {
@@ -165,7 +163,10 @@ fn an_unreadable_file_is_named_and_can_be_skipped() {
     )
     .unwrap();
     chown(out.path(), Some(NOBODY), None).unwrap();
-    let as_nobody = |more: &[&str]| as_nobody(root.path(), out.path(), more);
+    let as_nobody = |more: &[&str]| {
+        let build = ["build", "/mnt/root", "-o", "/mnt/out/s.img", "-z", "zstd:1"];
+        as_nobody(root.path(), out.path(), &[&build[..], more].concat())
+    };
     assert_fails(&as_nobody(&[]), 1, &["home/me/secret", "--skip-unreadable"]);
     assert_empty(out.path());
     let run = as_nobody(&["--skip-unreadable"]);
@@ -175,30 +176,6 @@ fn an_unreadable_file_is_named_and_can_be_skipped() {
         said.contains("warning: could not be read, and is left out: home/me/secret"),
         "{said}"
     );
-}
-
-/// Builds `s.img` without rights, from a place that everybody can reach: this checkout may lie in a
-/// home that nobody else enters.
-fn as_nobody(root: &Path, out: &Path, more: &[&str]) -> Output {
-    const SCRIPT: &str = r#"
-        set -e
-        mount -t tmpfs -o mode=755 none /mnt
-        mkdir /mnt/root /mnt/out
-        touch /mnt/livestick
-        mount --bind "$1" /mnt/root
-        mount --bind "$2" /mnt/out
-        mount --bind "$3" /mnt/livestick
-        shift 3
-        exec setpriv --reuid=NOBODY --regid=NOBODY --clear-groups \
-            /mnt/livestick build /mnt/root -o /mnt/out/s.img -z zstd:1 "$@"
-    "#;
-    let script = SCRIPT.replace("NOBODY", &NOBODY.to_string());
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh"]);
-    command
-        .args([root, out, Path::new(env!("CARGO_BIN_EXE_livestick"))])
-        .args(more);
-    command.output().unwrap()
 }
 
 #[test]

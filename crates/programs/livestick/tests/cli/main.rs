@@ -5,4 +5,5 @@
 mod bad_input;
 mod plan;
 mod squashfs;
+mod squashfs_limits;
 mod support;

@@ -63,6 +63,31 @@ pub fn is_root() -> bool {
     root
 }
 
+pub const NOBODY: u32 = 65534;
+
+/// Runs livestick without rights, with `/mnt/root` and `/mnt/out` in the place of two directories:
+/// this checkout may lie in a home that nobody else enters.
+pub fn as_nobody(root: &Path, out: &Path, words: &[&str]) -> Output {
+    const SCRIPT: &str = r#"
+        set -e
+        mount -t tmpfs -o mode=755 none /mnt
+        mkdir /mnt/root /mnt/out
+        touch /mnt/livestick
+        mount --bind "$1" /mnt/root
+        mount --bind "$2" /mnt/out
+        mount --bind "$3" /mnt/livestick
+        shift 3
+        exec setpriv --reuid=NOBODY --regid=NOBODY --clear-groups /mnt/livestick "$@"
+    "#;
+    let script = SCRIPT.replace("NOBODY", &NOBODY.to_string());
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script, "sh"]);
+    command
+        .args([root, out, Path::new(env!("CARGO_BIN_EXE_livestick"))])
+        .args(words);
+    command.output().unwrap()
+}
+
 /// A scratch directory on the filesystem of the test root, so that files can be linked.
 pub fn scratch() -> tempfile::TempDir {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

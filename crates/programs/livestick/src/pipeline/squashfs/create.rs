@@ -27,9 +27,15 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
     let mut options = squashfs_options(&settings);
     let (priorities, missing) = rewrite::priorities(&tree, &settings.sort);
     options.priorities = priorities;
-    let written =
-        livestick_squashfs::write(&tree, files.source(), target.file(), &options, display);
-    let summary = written.map_err(no_squashfs)?;
+    target.begin()?;
+    let written = livestick_squashfs::write(&tree, files.source(), &target, &options, display);
+    let summary = match written {
+        Ok(summary) => summary,
+        Err(error) => {
+            target.give_up();
+            return Err(no_squashfs(error));
+        }
+    };
     let path = target.publish()?;
 
     let mut created = created(&settings, path, &summary, &unreadable);

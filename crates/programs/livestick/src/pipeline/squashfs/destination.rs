@@ -4,39 +4,59 @@ use crate::failure::{Exit, Failure};
 use crate::pipeline::failures::no_output;
 use crate::settings::Destination;
 use anyhow::Context;
-use livestick_image::Output;
+use livestick_blockio::{Slice, WriteAt};
+use livestick_image::{Existing, Output};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// What a kernel looks at to see what is on a device, and some more.
+const FRONT_BYTES: usize = 4096;
 
 /// A destination, open.
 pub enum Target {
     /// A file that appears when it is whole.
     File(Output),
+    /// A device, or a part of one, from some place on.
+    Device(Device),
     /// Standard output, which can be written at any place.
     Direct(File),
     /// A temporary file, which is copied to standard output once it is whole.
     Spool(File),
 }
 
+/// A device that nobody else uses.
+pub struct Device {
+    path: PathBuf,
+    file: File,
+    offset_bytes: u64,
+    length_bytes: u64,
+}
+
+impl WriteAt for Target {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.file().write_all_at(bytes, offset),
+            Self::Device(device) => device.slice().write_all_at(bytes, offset),
+            Self::Direct(file) | Self::Spool(file) => file.write_all_at(bytes, offset),
+        }
+    }
+}
+
 impl Target {
     /// Opens a destination. Best done before any other work.
     pub fn open(destination: &Destination) -> Result<Self, Failure> {
         match destination {
-            Destination::File(path, existing) => {
-                let output = Output::create(path, *existing).map_err(no_output)?;
-                Ok(Self::File(output))
-            }
+            Destination::Named {
+                path,
+                existing,
+                offset_bytes,
+            } => named(path, *existing, *offset_bytes),
             Destination::StandardOutput { spool } => standard_output(*spool),
-        }
-    }
-
-    /// The file to write the image to.
-    pub fn file(&self) -> &File {
-        match self {
-            Self::File(output) => output.file(),
-            Self::Direct(file) | Self::Spool(file) => file,
         }
     }
 
@@ -44,7 +64,29 @@ impl Target {
     pub fn names(&self) -> Vec<PathBuf> {
         match self {
             Self::File(output) => output.names().map(PathBuf::from).collect(),
-            Self::Direct(_) | Self::Spool(_) => Vec::new(),
+            Self::Device(_) | Self::Direct(_) | Self::Spool(_) => Vec::new(),
+        }
+    }
+
+    /// To be called before anything is written: from now on there is no image where one may have
+    /// been, so that none is taken for it, half old and half new.
+    pub fn begin(&self) -> Result<(), Failure> {
+        let Self::Device(device) = self else {
+            return Ok(());
+        };
+        device
+            .slice()
+            .write_all_at(&[0; FRONT_BYTES], 0)
+            .and_then(|()| device.file.sync_data())
+            .with_context(|| format!("cannot write to {}", device.path.display()))?;
+        Ok(())
+    }
+
+    /// There will be no image: takes away what would look like a part of one.
+    pub fn give_up(self) {
+        if let Self::Direct(file) = self {
+            // It was empty before. Where it cannot be made so again, it has no superblock.
+            let _ = file.set_len(0);
         }
     }
 
@@ -56,6 +98,12 @@ impl Target {
                 output.publish().map_err(no_output)?;
                 Ok(Some(path))
             }
+            Self::Device(device) => {
+                // What does not fit onto a worn medium shows only now.
+                let synced = device.file.sync_all();
+                synced.with_context(|| format!("cannot write to {}", device.path.display()))?;
+                Ok(Some(device.path))
+            }
             Self::Direct(_) => Ok(None),
             Self::Spool(mut file) => {
                 let copied = file
@@ -65,6 +113,66 @@ impl Target {
                 Ok(None)
             }
         }
+    }
+}
+
+fn named(path: &Path, existing: Existing, offset_bytes: u64) -> Result<Target, Failure> {
+    let is_device = path
+        .metadata()
+        .is_ok_and(|found| found.file_type().is_block_device());
+    if is_device {
+        return Device::open(path, existing, offset_bytes).map(Target::Device);
+    }
+    if offset_bytes > 0 {
+        let message = format!(
+            "{} is not a device, and --offset is for those",
+            path.display()
+        );
+        return Err(Failure::message(Exit::Usage, message));
+    }
+    let output = Output::create(path, existing).map_err(no_output)?;
+    Ok(Target::File(output))
+}
+
+impl Device {
+    fn open(path: &Path, existing: Existing, offset_bytes: u64) -> Result<Self, Failure> {
+        let shown = path.display();
+        if existing == Existing::Refuse {
+            let message = format!("{shown} is a device, and what is on it would be overwritten");
+            return Err(Failure::message(Exit::Refused, message)
+                .hint("if that is what you want, say --force"));
+        }
+        let refused = |error| Failure::new(Exit::Refused, error);
+        // Of a device, this asks that nobody else uses it: open(2).
+        let flags = OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        if let Err(Errno::BUSY) = opened {
+            let message = format!("{shown} is in use");
+            return Err(Failure::message(Exit::Refused, message).hint("unmount it first"));
+        }
+        let mut file = opened
+            .map(File::from)
+            .with_context(|| format!("cannot open {shown}"))
+            .map_err(refused)?;
+        let length = file
+            .seek(SeekFrom::End(0))
+            .with_context(|| format!("cannot tell how long {shown} is"))
+            .map_err(refused)?;
+        let length_bytes = length.saturating_sub(offset_bytes);
+        if length_bytes < FRONT_BYTES as u64 {
+            let message = format!("{shown} has {length} bytes: there is no room for an image");
+            return Err(Failure::message(Exit::Refused, message));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            offset_bytes,
+            length_bytes,
+        })
+    }
+
+    fn slice(&self) -> Slice<&File> {
+        Slice::new(&self.file, self.offset_bytes, self.length_bytes)
     }
 }
 
@@ -85,7 +193,7 @@ fn standard_output(spool: bool) -> Result<Target, Failure> {
     let message = "standard output cannot be written at any place, and an image's first bytes are \
                    written last";
     Err(Failure::message(Exit::Refused, message)
-        .hint("name a file, or allow a temporary one with --spool"))
+        .hint("name a file or a device, or allow a temporary file with --spool"))
 }
 
 /// Whether the image can begin where the file does: nothing is in it, and it is not opened for
@@ -93,5 +201,5 @@ fn standard_output(spool: bool) -> Result<Target, Failure> {
 fn can_start_over(file: &File) -> bool {
     let flags = rustix::fs::fcntl_getfl(file);
     file.metadata().is_ok_and(|metadata| metadata.len() == 0)
-        && flags.is_ok_and(|flags| !flags.contains(rustix::fs::OFlags::APPEND))
+        && flags.is_ok_and(|flags| !flags.contains(OFlags::APPEND))
 }

@@ -6,6 +6,7 @@ use crate::progress::{Display, StageTime};
 use crate::settings::Extract;
 use livestick_blockio::Progress;
 use livestick_squashfs::{ExtractSummary, ReadError, Unrestored, UnrestoredPart};
+use livestick_tree::shown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +31,12 @@ pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failu
     let image = opened::open(&settings.image)?;
     let extracted = image.extract(&settings.directory, &settings.options, display);
     let summary = extracted.map_err(|error| not_extracted(error, display))?;
+    let patterns = &settings.options.paths;
+    if !patterns.is_empty() && summary.unmatched.len() == patterns.len() {
+        let message = format!("nothing in the image matches {}", patterns.join(", "));
+        return Err(Failure::message(Exit::Failed, message)
+            .hint("`livestick squashfs list` says what is in it; paths begin at its root"));
+    }
     Ok(Extracted {
         directory: settings.directory.clone(),
         files: summary.counts.total(),
@@ -62,7 +69,7 @@ fn warnings(summary: &ExtractSummary) -> Vec<String> {
         entry.0 += 1;
     }
     let line = |(part, (count, first)): (&str, (u64, &Unrestored))| {
-        let path = first.path.escape_ascii();
+        let path = shown(&first.path);
         format!(
             "{part} could not be restored of {count} files, first {path}: {}",
             first.source
