@@ -87,7 +87,11 @@ fn damaged(image: &[u8], seed: u64) -> (usize, Vec<u8>) {
     let word = u32::from_le_bytes(random[..4].try_into().unwrap());
     let used = image.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     // A third of it is in the superblock, which is a small part of the image.
-    let end = if random[4] % 3 == 0 { 96 } else { used };
+    let end = if random[4].is_multiple_of(3) {
+        96
+    } else {
+        used
+    };
     let at = usize::try_from(word).unwrap() % end;
     let mut bytes = image.to_vec();
     match random[5] % 4 {
