@@ -77,6 +77,9 @@ enum What {
             ignore_case = true
         )]
         only: Vec<bench::Data>,
+        /// With these codecs of ours alone, with or without a level.
+        #[arg(long, value_name = "CODECS", value_delimiter = ',')]
+        codec: Vec<String>,
     },
 }
 
@@ -100,7 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
             match what {
                 What::Build => bench::build(&options),
                 What::Boot => bench::boot(&options),
-                What::Squashfs { only } => bench::squashfs(&options, &only),
+                What::Squashfs { only, codec } => bench::squashfs(&options, &only, &codec),
             }
         }
         Arguments::BootMatrix(options) => boot_matrix::boot_matrix(&options),

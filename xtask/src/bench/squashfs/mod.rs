@@ -13,7 +13,7 @@ use crate::setup::{Job, setup};
 use crate::stick::{self, Profile};
 use crate::table::{Table, bytes, seconds};
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use contests::{CONTESTS, Contest, peak_limit_bytes};
 use programs::{Competitor, Programs};
 use std::fs;
@@ -24,18 +24,18 @@ pub use data::Data;
 /// A peer that takes longer, and may run once, does.
 const LONG_SECONDS: f64 = 120.0;
 
-/// Makes images of these data sets, of all where none is named, with every program in turns, and
-/// compares what it costs.
-pub fn squashfs(options: &Options, only: &[Data]) -> Result<()> {
+/// Makes images of these data sets with these codecs, of all and with all where none is named, with
+/// every program in turns, and compares what it costs.
+pub fn squashfs(options: &Options, only: &[Data], codecs: &[String]) -> Result<()> {
+    let chosen = chosen(only, codecs)?;
     require_root()?;
     setup(&[Job::Compile, Job::Roots, Job::SquashfsPeers])?;
     let workspace = Workspace::find()?;
     let programs = Programs::find(stick::compile(&workspace, Profile::Release)?)?;
-    let chosen = if only.is_empty() { &Data::ALL } else { only };
-    let sources = chosen
-        .iter()
-        .map(|data| Ok((*data, data::make(&workspace, *data)?)));
     // All of them before the first is measured: a download that fails must not fail after an hour.
+    let sources = chosen
+        .into_iter()
+        .map(|contests| Ok((data::make(&workspace, contests[0].data)?, contests)));
     let sources: Vec<_> = sources.collect::<Result<_>>()?;
 
     let folder = workspace.target("bench");
@@ -45,12 +45,24 @@ pub fn squashfs(options: &Options, only: &[Data]) -> Result<()> {
         other_image: folder.join("one-worker.squashfs"),
         time: folder.join("time"),
     };
-    for (data, source) in sources {
-        let result = measure(options, &programs, data, &source, &scratch)?;
-        let title = format!("SquashFS: {}", data.title());
-        publish(&workspace, options, &title, &result)?;
+    for (source, contests) in sources {
+        measure(options, &workspace, &programs, &contests, &source, &scratch)?;
     }
     Ok(())
+}
+
+/// The contests that are asked for, each data set's together.
+fn chosen(only: &[Data], codecs: &[String]) -> Result<Vec<Vec<&'static Contest>>> {
+    let is_chosen = |contest: &&Contest| {
+        (only.is_empty() || only.contains(&contest.data))
+            && (codecs.is_empty() || codecs.iter().any(|codec| contest.has(codec)))
+    };
+    let contests: Vec<_> = CONTESTS.iter().filter(is_chosen).collect();
+    if contests.is_empty() {
+        bail!("none of these data sets is compared with any of these codecs");
+    }
+    let of_one_data = contests.chunk_by(|one, next| one.data == next.data);
+    Ok(of_one_data.map(<[_]>::to_vec).collect())
 }
 
 /// Files that are overwritten.
@@ -66,40 +78,34 @@ impl Scratch {
     }
 }
 
-/// All contests of a data set, as text.
+/// Contests of one data set, one after the other.
 fn measure(
     options: &Options,
+    workspace: &Workspace,
     programs: &Programs,
-    data: Data,
+    contests: &[&'static Contest],
     source: &Path,
     scratch: &Scratch,
-) -> Result<String> {
+) -> Result<()> {
+    let data = contests[0].data;
     let files = warm(source)?;
-    check::before_timing(
-        programs,
-        data,
-        source,
-        [&scratch.image, &scratch.other_image],
-    )?;
-    let mut table = Table::new(&[
-        "", "wall", "÷", "CPU", "÷", "peak", "÷", "bytes", "÷", "goals",
-    ]);
-    for contest in CONTESTS.iter().filter(|contest| contest.data == data) {
-        let results = run(options, programs, contest, source, scratch)?;
+    let checked = check::codecs(contests);
+    let images = [scratch.image.as_path(), scratch.other_image.as_path()];
+    check::before_timing(programs, data, &checked, source, images)?;
+    for contest in contests {
+        let outcomes = run(options, programs, contest, source, scratch)?;
         // The root itself is an inode too.
-        add_rows(
-            &mut table,
-            &results,
-            peak_limit_bytes(data, files.count + 1),
-        )?;
+        let limit_bytes = peak_limit_bytes(data, files.count + 1);
+        let result = format!(
+            "{}\n\n{}\n{}",
+            introduction(contest, files, options.runs, programs.jobs),
+            rows(&outcomes, limit_bytes)?.markdown(),
+            machine::describe(&programs.tools())?
+        );
+        let title = format!("SquashFS: {}", contest.title());
+        publish(workspace, options, &title, &result)?;
     }
-    scratch.clear()?;
-    Ok(format!(
-        "{}\n\n{}\n{}",
-        introduction(data, files, options.runs, programs.jobs),
-        table.markdown(),
-        machine::describe(&programs.tools())?
-    ))
+    scratch.clear()
 }
 
 /// A program and what its runs cost.
@@ -150,7 +156,10 @@ fn run(
 }
 
 /// A row for each, beside the first's figures.
-fn add_rows(table: &mut Table, outcomes: &[Outcome], peak_limit_bytes: u64) -> Result<()> {
+fn rows(outcomes: &[Outcome], peak_limit_bytes: u64) -> Result<Table> {
+    let mut table = Table::new(&[
+        "", "wall", "÷", "CPU", "÷", "peak", "÷", "bytes", "÷", "goals",
+    ]);
     let first = outcomes.first().context("a contest without competitors")?;
     let peer = Run::median(&first.runs)?;
     for Outcome { competitor, runs } in outcomes {
@@ -173,19 +182,20 @@ fn add_rows(table: &mut Table, outcomes: &[Outcome], peak_limit_bytes: u64) -> R
             goals.unwrap_or_default(),
         ]);
     }
-    Ok(())
+    Ok(table)
 }
 
-fn introduction(data: Data, files: Files, runs: usize, jobs: usize) -> String {
+fn introduction(contest: &'static Contest, files: Files, runs: usize, jobs: usize) -> String {
+    let checked = check::codecs(&[contest]);
     format!(
         "{}: {} in {} files. Blocks of 128 KiB, {jobs} workers each, warm cache, medians of {runs} \
          interleaved runs; ÷ is the ratio to Debian's `mksquashfs` above it. The kernel mounted an \
-         image of each of ours, and it was what it was made of; with {quick} one worker made the same \
-         bytes as several.",
-        data.description(),
+         image of each of ours, and it was what it was made of; with {checked} one worker made the \
+         same bytes as several.",
+        contest.data.description(),
         bytes(files.bytes),
         files.count,
-        quick = check::codecs(data).join(", "),
+        checked = checked.join(", "),
     )
 }
 
@@ -193,6 +203,7 @@ fn introduction(data: Data, files: Files, runs: usize, jobs: usize) -> String {
 mod tests {
     use super::super::measure::Cost;
     use super::*;
+    use clap::ValueEnum;
     use std::process::Command;
 
     fn outcome(name: &str, seconds: &[f64], image_bytes: u64) -> Outcome {
@@ -218,15 +229,29 @@ mod tests {
     }
 
     #[test]
+    fn contests_are_chosen_by_data_set_and_codec() {
+        let count = |only: &[Data], codecs: &[&str]| {
+            let codecs: Vec<_> = codecs.iter().map(|codec| (*codec).to_owned()).collect();
+            let chosen = chosen(only, &codecs)?;
+            Ok::<_, anyhow::Error>(chosen.iter().map(Vec::len).collect::<Vec<_>>())
+        };
+        assert_eq!(count(&[Data::Root], &["zstd:3"]).unwrap(), [1]);
+        assert_eq!(
+            count(&[Data::Root, Data::Small], &["gzip"]).unwrap(),
+            [1, 1]
+        );
+        assert_eq!(count(&[], &[]).unwrap().len(), Data::value_variants().len());
+        assert!(count(&[Data::Small], &["xz"]).is_err());
+    }
+
+    #[test]
     fn everybody_stands_beside_the_first_and_ours_beside_its_goals() {
         let outcomes = [
             outcome("mksquashfs", &[90.0, 100.0, 400.0], 1_000_000),
             outcome("gensquashfs", &[125.0], 1_000_000),
             outcome("gzip", &[13.0, 13.0, 90.0], 1_002_000),
         ];
-        let mut table = Table::new(&["", "wall"]);
-        add_rows(&mut table, &outcomes, 400_000_000).unwrap();
-        let text = table.markdown();
+        let text = rows(&outcomes, 400_000_000).unwrap().markdown();
         for cell in [
             "| gensquashfs (one run) | 125.0 s | 1.250 |",
             "| 0.130 | 26.0 s | 0.130 | 200.0 MB | 1.000 | 1.0 MB | 1.002 |",
