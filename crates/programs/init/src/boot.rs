@@ -109,7 +109,9 @@ impl Boot {
             .step(&format!("the stick is {}", medium.device.name));
         let failed = self.check().and_then(|()| self.lay_root_and_leave(medium));
         // Events of this stick that still wait are no news: it would be found once more, and fail.
-        let _ = self.take_news();
+        if let Some(ready) = self.ready.as_mut().filter(|_| self.program.is_none()) {
+            ready.look_at_news(self.socket.as_ref(), self.report);
+        }
         failed
     }
 

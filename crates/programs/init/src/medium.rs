@@ -124,10 +124,10 @@ pub fn mount_again(device: &BlockDevice) -> io::Result<()> {
     mount_vfat(&device.node(), MOUNT_POINT)
 }
 
-/// Unmounts what is mounted there, even if something of it is still in use.
+/// Unmounts what is mounted there, even if something of it is still in use: of a stick that was pulled
+/// out and plugged in again, both mounts.
 pub fn release(mount_point: &str) {
-    // Where nothing is mounted, that is as wished.
-    let _ = unmount(mount_point, UnmountFlags::DETACH);
+    while unmount(mount_point, UnmountFlags::DETACH).is_ok() {}
 }
 
 impl Rejection {

@@ -22,6 +22,8 @@ pub struct Search {
     used: Option<BlockDevice>,
     /// The stick with which it could not go on.
     failed: Option<BlockDevice>,
+    /// The stick was pulled out while it was used.
+    was_pulled: bool,
     /// When the right stick was first seen to be damaged.
     damaged_since: Option<Instant>,
 }
@@ -57,6 +59,7 @@ impl Search {
             found: None,
             used: None,
             failed: None,
+            was_pulled: false,
             damaged_since: None,
         }
     }
@@ -122,6 +125,10 @@ impl Search {
         self.damaged_since = None;
         for mount_point in [TWIN_MOUNT_POINT, MOUNT_POINT] {
             medium::release(mount_point);
+        }
+        if std::mem::take(&mut self.was_pulled) {
+            // It may have been plugged in again already.
+            self.look_at_all();
         }
     }
 
@@ -220,16 +227,18 @@ impl Search {
     }
 
     fn forget_what_was_pulled(&mut self) {
-        let is_gone = |found: &mut Found| BlockDevice::read(&found.medium.device.name).is_none();
-        if let Some(found) = self.found.take_if(is_gone) {
+        let is_gone = |device: &mut BlockDevice| BlockDevice::read(&device.name).is_none();
+        if let Some(found) = self
+            .found
+            .take_if(|found| is_gone(&mut found.medium.device))
+        {
             let name = &found.medium.device.name;
             self.report
                 .notice(&format!("{name} was the stick, and is gone"));
             medium::release(MOUNT_POINT);
         }
-        for stick in [&mut self.used, &mut self.failed] {
-            stick.take_if(|device| BlockDevice::read(&device.name).is_none());
-        }
+        self.was_pulled |= self.used.take_if(is_gone).is_some();
+        self.failed.take_if(is_gone);
         if self.damaged().next().is_none() {
             self.damaged_since = None;
         }
