@@ -152,7 +152,7 @@ fn shell() -> Option<(&'static str, &'static [&'static str])> {
 /// The reason comes first: it is what a person must not miss.
 fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> String {
     let reason = failure.sentence();
-    let mut text = format!("\nlivestick cannot start the system: {reason}\n");
+    let mut text = format!("\nCannot boot: {reason}\n");
     if let Failure::BadFiles(verdict) = failure {
         text += &shown_verdict(verdict);
     }
