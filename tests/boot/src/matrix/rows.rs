@@ -200,7 +200,7 @@ fn rescue() -> Vec<Scenario> {
         Scenario::new("break", "`break=init`: a shell, then on")
             .cmdline("break=init")
             .then([Step::shown("# ", Action::Nothing)])
-            .then([typed("ls /sysroot/sbin/init && exit")]),
+            .then([typed("ls -l /sysroot/sbin/init && exit")]),
         Scenario::new("debug", "`debug`: every step on the console")
             .cmdline("debug console=ttyS0,115200")
             .says(&["overlay mounted"]),
