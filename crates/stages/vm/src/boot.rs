@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How often the deadline and the caller's wish to stop are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How long QEMU may take to answer a command. It is busy with the guest, perhaps on a busy machine.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long QEMU may take to end when it is asked to; then it is ended.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
