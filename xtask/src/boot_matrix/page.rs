@@ -17,7 +17,7 @@ const HEAD: &str = "# Boot matrix\n\n\
     written to the stick, and the computer's own disks were the same afterwards, byte for byte.\n\n\
     `cargo xtask boot-matrix --all` runs them all, `--only NAME ...` some of them, and neither the\n\
     handful that `cargo xtask test` runs, too; the rows are in `tests/boot/src/matrix/rows.rs`. Times\n\
-    are from power-on, as the host's clock has them.\n";
+    are from power-on, as the host's clock has them. QEMU does not count what an SD card reads.\n";
 const PASSED: &str = "passed";
 /// The longest reason that is shown.
 const REASON_LIMIT: usize = 160;
