@@ -211,6 +211,10 @@ pub struct Create {
     #[arg(long)]
     pub force: bool,
 
+    /// Say what would be made, going by a sample of the contents, and make nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
     /// How to report.
     #[command(flatten)]
     pub reporting: Reporting,

@@ -19,6 +19,12 @@ fn create(args: args::Create) -> Result<(), Failure> {
     let settings = settings::Create::new(args)?;
     let style = settings.output_style;
     let display = Display::new(style.volume)?;
+    if settings.dry_run {
+        let foreseen = pipeline::squashfs::foresee(settings, &display).inspect_err(|_| {
+            display.finish();
+        })?;
+        return report::print_foreseen(&foreseen, style);
+    }
     let created = pipeline::squashfs::create(settings, &display).inspect_err(|_| {
         display.finish();
     })?;

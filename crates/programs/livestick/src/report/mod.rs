@@ -6,7 +6,7 @@ mod squashfs;
 
 pub use page::write_page;
 pub use plan::print_plan;
-pub use squashfs::{print_checked, print_created, print_extracted};
+pub use squashfs::{print_checked, print_created, print_extracted, print_foreseen};
 
 use crate::failure::Failure;
 use crate::pipeline::Built;

@@ -2,7 +2,7 @@
 
 use super::{print_json, say, size, times};
 use crate::failure::Failure;
-use crate::pipeline::squashfs::{Checked, Created, Extracted};
+use crate::pipeline::squashfs::{Checked, Created, Extracted, Foreseen};
 use crate::settings::{OutputStyle, Volume};
 use std::io::{self, Write};
 
@@ -13,6 +13,22 @@ pub fn print_created(created: &Created, style: OutputStyle) -> Result<(), Failur
         say(&created_text(created));
     }
     print_json(created, style)
+}
+
+/// Prints what image would be made.
+pub fn print_foreseen(foreseen: &Foreseen, style: OutputStyle) -> Result<(), Failure> {
+    if style.volume > Volume::Quiet {
+        warn(&foreseen.warnings);
+        say(&format!(
+            "nothing was made; it would be about {} ({}): {} files{}\n{}",
+            size(foreseen.estimated_bytes),
+            foreseen.compression,
+            foreseen.files,
+            part(foreseen.estimated_bytes, foreseen.content_bytes),
+            times(&foreseen.stages)
+        ));
+    }
+    print_json(foreseen, style)
 }
 
 /// Prints what was extracted.
@@ -52,10 +68,7 @@ fn created_text(created: &Created) -> String {
     let name = path.map_or("standard output".to_owned(), |path| {
         path.display().to_string()
     });
-    let part = match created.content_bytes {
-        0 => String::new(),
-        bytes => format!(", {} % of {}", created.bytes * 100 / bytes, size(bytes)),
-    };
+    let part = part(created.bytes, created.content_bytes);
     let lines = [
         format!(
             "made {name}, {} ({}): {} files{part}",
@@ -73,6 +86,14 @@ fn created_text(created: &Created) -> String {
         times(&created.stages),
     ];
     lines.join("\n")
+}
+
+/// How much of the contents the image is, where there are any.
+fn part(image_bytes: u64, content_bytes: u64) -> String {
+    match content_bytes {
+        0 => String::new(),
+        bytes => format!(", {} % of {}", image_bytes * 100 / bytes, size(bytes)),
+    }
 }
 
 fn print_findings(checked: &Checked) -> Result<(), Failure> {

@@ -39,6 +39,8 @@ pub struct Create {
     pub unreadable: Unreadable,
     /// When the image is made.
     pub clock: Clock,
+    /// Whether to make nothing, and only say what would be made.
+    pub dry_run: bool,
     /// How to report.
     pub output_style: OutputStyle,
 }
@@ -247,6 +249,7 @@ impl Create {
             source: args.source,
             destination,
             clock,
+            dry_run: args.dry_run,
             output_style,
         })
     }

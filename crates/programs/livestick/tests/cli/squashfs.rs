@@ -197,6 +197,38 @@ fn the_report_counts() {
 }
 
 #[test]
+fn a_dry_run_foresees_the_image_and_makes_nothing() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    let run = create(
+        source.path(),
+        &image,
+        &["--dry-run", "--json", "--all-root"],
+    );
+    assert_done(&run);
+    assert_empty(out.path());
+    let foreseen: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(
+        said.contains("nothing was made; it would be about"),
+        "{said}"
+    );
+
+    assert_done(&create(source.path(), &image, &["--all-root"]));
+    // All of so little is the sample.
+    assert_eq!(
+        foreseen["estimated_bytes"],
+        fs::metadata(&image).unwrap().len()
+    );
+    assert_eq!(foreseen["counts"]["hard_links"], 1);
+    assert_fails(
+        &create(source.path(), &image, &["--dry-run"]),
+        3,
+        &["exists"],
+    );
+}
+
+#[test]
 fn what_is_wrong_is_told_and_leaves_nothing() {
     let (source, out) = (source(), scratch());
     let image = out.path().join("image");

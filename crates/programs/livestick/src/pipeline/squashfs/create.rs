@@ -1,7 +1,7 @@
 //! From a directory or an archive to a SquashFS image.
 
-use super::contents::Contents;
-use super::created::{Counts, Created, Losses};
+use super::contents::{Contents, Files};
+use super::created::{Counts, Created, Foreseen, Losses};
 use super::destination::Target;
 use super::rewrite;
 use crate::failure::{Exit, Failure};
@@ -15,20 +15,10 @@ use std::path::PathBuf;
 
 /// Makes the image.
 pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failure> {
-    let target = Target::open(&settings.destination)?;
-    let contents = Contents::read(&mut settings, &target.names(), display)?;
-    let Contents {
-        mut tree,
-        files,
-        warnings,
-        unreadable,
-    } = contents;
-    rewrite_tree(&mut tree, &settings)?;
-    let mut options = squashfs_options(&settings);
-    let (priorities, missing) = rewrite::priorities(&tree, &settings.sort);
-    options.priorities = priorities;
+    let ready = Ready::get(&mut settings, display)?;
+    let (target, files) = (ready.target, ready.files.source());
     target.begin()?;
-    let written = livestick_squashfs::write(&tree, files.source(), &target, &options, display);
+    let written = livestick_squashfs::write(&ready.tree, files, &target, &ready.options, display);
     let summary = match written {
         Ok(summary) => summary,
         Err(error) => {
@@ -38,15 +28,71 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
     };
     let path = target.publish()?;
 
-    let mut created = created(&settings, path, &summary, &unreadable);
-    created.warnings = warnings;
-    let missing = missing
-        .iter()
-        .map(|path| format!("--sort names `{path}`, which is not there"));
-    created.warnings.extend(missing);
+    let mut created = created(&settings, path, &summary, &ready.unreadable);
+    created.warnings = ready.warnings;
     created.warnings.extend(warnings::of_root(&summary));
     created.stages = display.finish();
     Ok(created)
+}
+
+/// Says what [`create`] would make, and makes nothing.
+pub fn foresee(mut settings: Create, display: &Display) -> Result<Foreseen, Failure> {
+    let ready = Ready::get(&mut settings, display)?;
+    let files = ready.files.source();
+    let estimate = livestick_survey::estimate(&ready.tree, files, &ready.options, display);
+    let estimate = estimate.map_err(no_squashfs)?;
+    let mut warnings = ready.warnings;
+    warnings.extend(warnings::of_format(
+        &estimate.lost_xattrs,
+        &estimate.clamped_times,
+    ));
+    Ok(Foreseen {
+        estimated_bytes: estimate.length_bytes,
+        compression: settings.compression.to_string(),
+        block_size_bytes: settings.block_size_bytes,
+        files: estimate.counts.total(),
+        counts: Counts::of(estimate.counts),
+        content_bytes: estimate.content_bytes,
+        losses: Losses::foreseen(&estimate, &ready.unreadable),
+        warnings,
+        stages: display.finish(),
+    })
+}
+
+/// All that is known before anything is written.
+struct Ready {
+    target: Target,
+    tree: Tree,
+    files: Files,
+    options: livestick_squashfs::Options,
+    warnings: Vec<String>,
+    unreadable: Vec<PathBuf>,
+}
+
+impl Ready {
+    fn get(settings: &mut Create, display: &Display) -> Result<Self, Failure> {
+        let target = Target::open(&settings.destination)?;
+        let Contents {
+            mut tree,
+            files,
+            mut warnings,
+            unreadable,
+        } = Contents::read(settings, &target.names(), display)?;
+        rewrite_tree(&mut tree, settings)?;
+        let mut options = squashfs_options(settings);
+        let (priorities, missing) = rewrite::priorities(&tree, &settings.sort);
+        options.priorities = priorities;
+        let missing = missing.iter();
+        warnings.extend(missing.map(|path| format!("--sort names `{path}`, which is not there")));
+        Ok(Self {
+            target,
+            tree,
+            files,
+            options,
+            warnings,
+            unreadable,
+        })
+    }
 }
 
 fn rewrite_tree(tree: &mut Tree, settings: &Create) -> Result<(), Failure> {
@@ -86,7 +132,7 @@ fn created(
         compression: settings.compression.to_string(),
         block_size_bytes: settings.block_size_bytes,
         files: summary.counts.total(),
-        counts: Counts::of(summary),
+        counts: Counts::of(summary.counts),
         content_bytes: summary.content_bytes,
         stored_bytes: summary.stored_bytes,
         fragments: summary.fragments,

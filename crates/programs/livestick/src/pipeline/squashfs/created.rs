@@ -1,7 +1,7 @@
 //! What came of `squashfs create`: the source of the report and of its JSON form.
 
 use crate::progress::StageTime;
-use livestick_squashfs::{LostXattr, Summary};
+use livestick_squashfs::{Estimate, LostXattr, Summary};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -34,6 +34,29 @@ pub struct Created {
     pub sparse_bytes: u64,
     /// What SquashFS could not hold, or was not as expected. Paths are those of the source; bytes
     /// that are not UTF-8 are replaced.
+    pub losses: Losses,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How long each stage took.
+    pub stages: Vec<StageTime>,
+}
+
+/// What would be made.
+#[derive(Debug, Serialize)]
+pub struct Foreseen {
+    /// About how long the image would be, in bytes, going by a sample of the contents.
+    pub estimated_bytes: u64,
+    /// How it would be compressed.
+    pub compression: String,
+    /// Bytes of a block.
+    pub block_size_bytes: u32,
+    /// How many files of all kinds; hard links are counted once.
+    pub files: u64,
+    /// How many files there are of each kind.
+    pub counts: Counts,
+    /// The lengths of all regular files together.
+    pub content_bytes: u64,
+    /// What SquashFS cannot hold, as far as that is known before the contents are read.
     pub losses: Losses,
     /// What the user should know.
     pub warnings: Vec<String>,
@@ -76,8 +99,7 @@ struct Lost {
 }
 
 impl Counts {
-    pub(super) fn of(summary: &Summary) -> Self {
-        let counts = summary.counts;
+    pub(super) fn of(counts: livestick_squashfs::Counts) -> Self {
         Self {
             directories: counts.directories,
             files: counts.files,
@@ -93,21 +115,40 @@ impl Counts {
 
 impl Losses {
     pub(super) fn of(summary: &Summary, unreadable: &[PathBuf]) -> Self {
-        let lost = |lost: &LostXattr| Lost {
-            path: text(&lost.path),
-            name: text(&lost.name),
-        };
-        let scanned = unreadable
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned());
-        let texts = |paths: &[Vec<u8>]| paths.iter().map(|path| text(path)).collect::<Vec<_>>();
         Self {
-            xattrs: summary.lost_xattrs.iter().map(lost).collect(),
+            xattrs: summary.lost_xattrs.iter().map(Lost::of).collect(),
             clamped_times: texts(&summary.clamped_times),
-            unreadable: scanned.chain(texts(&summary.skipped)).collect(),
+            unreadable: [names(unreadable), texts(&summary.skipped)].concat(),
             changed: texts(&summary.changed),
         }
     }
+
+    pub(super) fn foreseen(estimate: &Estimate, unreadable: &[PathBuf]) -> Self {
+        Self {
+            xattrs: estimate.lost_xattrs.iter().map(Lost::of).collect(),
+            clamped_times: texts(&estimate.clamped_times),
+            unreadable: names(unreadable),
+            changed: Vec::new(),
+        }
+    }
+}
+
+impl Lost {
+    fn of(lost: &LostXattr) -> Self {
+        Self {
+            path: text(&lost.path),
+            name: text(&lost.name),
+        }
+    }
+}
+
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let names = paths.iter().map(|path| path.to_string_lossy());
+    names.map(String::from).collect()
+}
+
+fn texts(paths: &[Vec<u8>]) -> Vec<String> {
+    paths.iter().map(|path| text(path)).collect()
 }
 
 fn text(bytes: &[u8]) -> String {

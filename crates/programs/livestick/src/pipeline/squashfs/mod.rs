@@ -11,7 +11,7 @@ mod opened;
 mod rewrite;
 
 pub use check::{Checked, check};
-pub use create::create;
-pub use created::Created;
+pub use create::{create, foresee};
+pub use created::{Created, Foreseen};
 pub use extract::{Extracted, extract};
 pub use list::list;
