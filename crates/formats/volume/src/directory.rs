@@ -54,7 +54,7 @@ struct Child {
 
 const ROOT: usize = 0;
 /// The longest directory: *FAT32 File System Specification*, "FAT Directory Structure".
-const DIRECTORY_LIMIT_BYTES: usize = 65_536 * ENTRY_BYTES;
+pub(crate) const DIRECTORY_LIMIT_BYTES: usize = 65_536 * ENTRY_BYTES;
 
 impl Directories {
     /// The directories of these files; otherwise the path that cannot be, and why.

@@ -89,8 +89,6 @@ pub enum FinishError {
     },
 }
 
-/// The two entries that are not for clusters: the medium's type, and "unmounted cleanly, no errors".
-const FAT_HEAD: [u32; 2] = [0x0fff_fff8, 0x0fff_ffff];
 const END_OF_CHAIN: u32 = 0x0fff_ffff;
 const NO_HINT: u32 = 0xffff_ffff;
 
@@ -102,7 +100,7 @@ pub(crate) fn finish(
     let targets = file_targets(plan, final_lengths(plan, lengths)?);
     let geometry = &plan.geometry;
     let runs = runs(plan, &targets);
-    let fat = fat_bytes(&runs);
+    let fat = fat_of(runs.iter().map(std::slice::from_ref));
     let end = runs.iter().map(Run::end).max().unwrap_or(FIRST_CLUSTER);
     let extension = match plan.size {
         Size::Fit => geometry.shrunk_to(end - FIRST_CLUSTER),
@@ -179,14 +177,20 @@ fn runs(plan: &Plan, files: &[Target]) -> Vec<Run> {
     plan.directory_runs.iter().copied().chain(files).collect()
 }
 
-/// The FAT up to the last cluster in use, in whole sectors.
-fn fat_bytes(runs: &[Run]) -> Vec<u8> {
-    let mut fat = FAT_HEAD.to_vec();
-    for run in runs {
-        // Runs are in the order of their clusters; between them may be reserved, unused ones.
-        fat.resize(run.start as usize, 0);
-        fat.extend(run.start + 1..run.end());
-        fat.push(END_OF_CHAIN);
+/// The FAT up to the last cluster in use, in whole sectors, of chains that are made of runs.
+pub(crate) fn fat_of<'a>(chains: impl Iterator<Item = &'a [Run]>) -> Vec<u8> {
+    let mut fat = format::FAT_HEAD.to_vec();
+    for chain in chains {
+        let followers = chain.iter().skip(1).map(|run| run.start);
+        for (run, follower) in chain.iter().zip(followers.chain([END_OF_CHAIN])) {
+            if fat.len() < run.end() as usize {
+                fat.resize(run.end() as usize, 0);
+            }
+            let links = (run.start + 1..run.end()).chain([follower]);
+            for (entry, link) in fat[run.start as usize..].iter_mut().zip(links) {
+                *entry = link;
+            }
+        }
     }
     let mut bytes: Vec<u8> = fat.into_iter().flat_map(u32::to_le_bytes).collect();
     bytes.resize(bytes.len().next_multiple_of(512), 0);
@@ -221,7 +225,6 @@ fn head_writes(
     options: &Options,
 ) -> [MetadataWrite; 5] {
     let total_sectors = extension.end_lba - VOLUME_START_LBA;
-    let boot_code = options.boot_code.as_ref();
     let parameters = Parameters {
         sectors_per_cluster: geometry.sectors_per_cluster,
         reserved_sectors: geometry.reserved_sectors,
@@ -233,13 +236,7 @@ fn head_writes(
         serial: options.serial,
         label: options.label.padded(),
     };
-    let boot_sector = format::boot_sector(boot_code.map(|code| &code.volume), &parameters);
-    let mbr = format::mbr(
-        boot_code.map(|code| &code.mbr),
-        options.mbr_signature,
-        VOLUME_START_LBA,
-        total_sectors,
-    );
+    let (boot_sector, mbr) = boot_sectors(options, &parameters);
 
     let used: u32 = runs.iter().map(|run| run.length).sum();
     let next = runs.iter().map(Run::end).max().unwrap_or(FIRST_CLUSTER);
@@ -259,6 +256,38 @@ fn head_writes(
         write(start, boot_sector.to_vec()),
         write(0, mbr.to_vec()),
     ]
+}
+
+fn boot_sectors(options: &Options, parameters: &Parameters) -> ([u8; 512], [u8; 512]) {
+    let code = options.boot_code.as_ref();
+    let boot_sector = format::boot_sector(code.map(|code| &code.volume), parameters);
+    let mbr = format::mbr(
+        code.map(|code| &code.mbr),
+        options.mbr_signature,
+        parameters.start_lba,
+        parameters.total_sectors,
+    );
+    (boot_sector, mbr)
+}
+
+/// What of a volume's first sectors neither growing nor the owner's files will change: boot code and
+/// the signature of the partition table. A reader takes the same bytes with
+/// [`crate::BootRecord::boot_bytes`].
+#[must_use]
+pub fn boot_bytes(options: &Options) -> Vec<u8> {
+    let any = Parameters {
+        sectors_per_cluster: 1,
+        reserved_sectors: 1,
+        start_lba: VOLUME_START_LBA,
+        total_sectors: 1,
+        fat_sectors: 1,
+        fats: FATS,
+        root_cluster: FIRST_CLUSTER,
+        serial: options.serial,
+        label: options.label.padded(),
+    };
+    let (boot_sector, mbr) = boot_sectors(options, &any);
+    format::boot_bytes(&mbr, &boot_sector)
 }
 
 /// The rest of the first MiB, and the rest of each FAT.

@@ -17,11 +17,11 @@ pub(crate) const BACKUP_SECTOR: u16 = 6;
 pub(crate) const ATTRIBUTE_LABEL: u8 = 0x08;
 pub(crate) const ATTRIBUTE_DIRECTORY: u8 = 0x10;
 pub(crate) const ATTRIBUTE_FILE: u8 = 0x20;
-const ATTRIBUTE_LONG_NAME: u8 = 0x0f;
+pub(crate) const ATTRIBUTE_LONG_NAME: u8 = 0x0f;
 
-const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+pub(crate) const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// Marks the entry that holds a long name's end, which comes first.
-const LAST_LONG_ENTRY: u8 = 0x40;
+pub(crate) const LAST_LONG_ENTRY: u8 = 0x40;
 /// FAT32, addressed by LBA.
 const PARTITION_TYPE: u8 = 0x0c;
 const PARTITION_ACTIVE: u8 = 0x80;
@@ -39,85 +39,85 @@ const LAST_CYLINDER: u32 = 1023;
 /// The first sector of the device.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawMbr {
+pub(crate) struct RawMbr {
     code: [u8; 440],
-    signature: U32,
+    pub(crate) signature: U32,
     reserved: U16,
-    partitions: [RawPartition; 4],
-    boot_signature: [u8; 2],
+    pub(crate) partitions: [RawPartition; 4],
+    pub(crate) boot_signature: [u8; 2],
 }
 
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawPartition {
+pub(crate) struct RawPartition {
     status: u8,
     first: [u8; 3],
-    kind: u8,
+    pub(crate) kind: u8,
     last: [u8; 3],
-    start_lba: U32,
-    length_sectors: U32,
+    pub(crate) start_lba: U32,
+    pub(crate) length_sectors: U32,
 }
 
 /// The boot sector of a FAT32 volume.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawBootSector {
+pub(crate) struct RawBootSector {
     jump: [u8; 3],
     oem_name: [u8; 8],
-    parameters: RawParameters,
+    pub(crate) parameters: RawParameters,
     code: [u8; 420],
-    boot_signature: [u8; 2],
+    pub(crate) boot_signature: [u8; 2],
 }
 
 /// The BIOS parameter block, bytes 11 to 89 of the boot sector.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawParameters {
-    bytes_per_sector: U16,
-    sectors_per_cluster: u8,
-    reserved_sectors: U16,
-    fats: u8,
-    root_entries: U16,
+pub(crate) struct RawParameters {
+    pub(crate) bytes_per_sector: U16,
+    pub(crate) sectors_per_cluster: u8,
+    pub(crate) reserved_sectors: U16,
+    pub(crate) fats: u8,
+    pub(crate) root_entries: U16,
     total_sectors_16: U16,
     media: u8,
-    fat_sectors_16: U16,
+    pub(crate) fat_sectors_16: U16,
     sectors_per_track: U16,
     heads: U16,
-    hidden_sectors: U32,
-    total_sectors: U32,
-    fat_sectors: U32,
+    pub(crate) hidden_sectors: U32,
+    pub(crate) total_sectors: U32,
+    pub(crate) fat_sectors: U32,
     flags: U16,
     version: U16,
-    root_cluster: U32,
+    pub(crate) root_cluster: U32,
     fs_info_sector: U16,
     backup_sector: U16,
     reserved: [u8; 12],
     drive: u8,
     reserved_1: u8,
     extended_signature: u8,
-    serial: U32,
-    label: [u8; 11],
+    pub(crate) serial: U32,
+    pub(crate) label: [u8; 11],
     kind: [u8; 8],
 }
 
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawFsInfo {
+pub(crate) struct RawFsInfo {
     lead_signature: U32,
     reserved: [u8; 480],
     signature: U32,
-    free_clusters: U32,
-    next_free: U32,
+    pub(crate) free_clusters: U32,
+    pub(crate) next_free: U32,
     reserved_1: [u8; 12],
     trail_signature: U32,
 }
 
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawEntry {
-    name: [u8; 11],
-    attributes: u8,
-    reserved: u8,
+pub(crate) struct RawEntry {
+    pub(crate) name: [u8; 11],
+    pub(crate) attributes: u8,
+    pub(crate) reserved: u8,
     creation_tenths: u8,
     creation_time: U16,
     creation_date: U16,
@@ -126,17 +126,17 @@ struct RawEntry {
     write_time: U16,
     write_date: U16,
     cluster_low: U16,
-    length_bytes: U32,
+    pub(crate) length_bytes: U32,
 }
 
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct RawLongEntry {
-    order: u8,
+pub(crate) struct RawLongEntry {
+    pub(crate) order: u8,
     units_0: [U16; 5],
     attributes: u8,
     kind: u8,
-    checksum: u8,
+    pub(crate) checksum: u8,
     units_5: [U16; 6],
     cluster: U16,
     units_11: [U16; 2],
@@ -162,6 +162,34 @@ pub(crate) struct Parameters {
     pub(crate) label: [u8; 11],
 }
 
+/// The two entries of a FAT that are not for clusters: the medium's type, and "unmounted cleanly, no
+/// errors".
+pub(crate) const FAT_HEAD: [u32; 2] = [0x0fff_fff8, 0x0fff_ffff];
+
+impl RawEntry {
+    pub(crate) fn cluster(&self) -> u32 {
+        u32::from(self.cluster_high.get()) << 16 | u32::from(self.cluster_low.get())
+    }
+
+    pub(crate) fn set_cluster(&mut self, cluster: u32) {
+        let [low_0, low_1, high_0, high_1] = cluster.to_le_bytes();
+        self.cluster_high = U16::from_bytes([high_0, high_1]);
+        self.cluster_low = U16::from_bytes([low_0, low_1]);
+    }
+}
+
+impl RawLongEntry {
+    /// Its part of the name, with what follows the end.
+    pub(crate) fn units(&self) -> Vec<u16> {
+        let units = self
+            .units_0
+            .iter()
+            .chain(&self.units_5)
+            .chain(&self.units_11);
+        units.map(|unit| unit.get()).collect()
+    }
+}
+
 /// A device's first sector with one active FAT32 partition.
 pub(crate) fn mbr(
     code: Option<&[u8; 440]>,
@@ -180,15 +208,35 @@ pub(crate) fn mbr(
         Some(code) => mbr.code = *code,
         None => mbr.code[..NO_BOOT.len()].copy_from_slice(&NO_BOOT),
     }
-    mbr.partitions[0] = RawPartition {
+    mbr.partitions[0] = partition(start_lba, length_sectors);
+    zerocopy::transmute!(mbr)
+}
+
+/// A device's first sector with another length of its first partition.
+pub(crate) fn with_partition(mbr: &[u8; 512], start_lba: u32, length_sectors: u32) -> [u8; 512] {
+    let mut mbr: RawMbr = zerocopy::transmute!(*mbr);
+    mbr.partitions[0] = partition(start_lba, length_sectors);
+    zerocopy::transmute!(mbr)
+}
+
+/// The entry of an active FAT32 partition.
+pub(crate) fn partition(start_lba: u32, length_sectors: u32) -> RawPartition {
+    let last_lba = start_lba.saturating_add(length_sectors.saturating_sub(1));
+    RawPartition {
         status: PARTITION_ACTIVE,
         first: cylinder_head_sector(start_lba),
         kind: PARTITION_TYPE,
-        last: cylinder_head_sector(start_lba + (length_sectors - 1)),
+        last: cylinder_head_sector(last_lba),
         start_lba: start_lba.into(),
         length_sectors: length_sectors.into(),
-    };
-    zerocopy::transmute!(mbr)
+    }
+}
+
+/// What of the first sectors of device and volume never changes: boot code, and the signature of the
+/// partition table.
+pub(crate) fn boot_bytes(mbr: &[u8; 512], boot_sector: &[u8; 512]) -> Vec<u8> {
+    let parts = [&mbr[..446], &boot_sector[..11], &boot_sector[90..510]];
+    parts.concat()
 }
 
 /// A volume's boot sector. Of `code`, a whole sector, the parameter block is left out.

@@ -22,15 +22,15 @@ pub(crate) const FIRST_CLUSTER: u32 = 2;
 
 /// FAT32 begins at 65,525 clusters: readers take a smaller volume for FAT16. The margin is for those
 /// that count differently.
-const CLUSTERS_AT_LEAST: u32 = 65_525 + 64;
+pub(crate) const CLUSTERS_AT_LEAST: u32 = 65_525 + 64;
 /// Higher numbers have meanings of their own in the FAT.
-const CLUSTERS_AT_MOST: u64 = 0x0fff_fff5;
+pub(crate) const CLUSTERS_AT_MOST: u64 = 0x0fff_fff5;
 /// Flash is erased in blocks of such sizes; data that begins on a boundary wears it least.
 const DATA_ALIGNMENT_SECTORS: u32 = 4 * SECTORS_PER_MIB;
-const SECTORS_PER_MIB: u32 = 2048;
+pub(crate) const SECTORS_PER_MIB: u32 = 2048;
 /// Left free behind the partition, for the second table of a GPT should the device ever get one.
-const TAIL_SECTORS: u32 = SECTORS_PER_MIB;
-const FAT_ENTRIES_PER_SECTOR: u32 = 128;
+pub(crate) const TAIL_SECTORS: u32 = SECTORS_PER_MIB;
+pub(crate) const FAT_ENTRIES_PER_SECTOR: u32 = 128;
 const GIB: u64 = 1 << 30;
 
 /// The parts of a volume of which only the length may still change.

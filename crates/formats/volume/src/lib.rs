@@ -13,7 +13,9 @@
 //! ```
 //!
 //! About 32 MiB of reserved sectors lie before the FATs and are never written. A volume that moves
-//! to a larger device can so grow its FATs downward, and no file moves.
+//! to a larger device can so grow its FATs downward, and no file moves: [`grow`].
+//!
+//! [`Volume`] reads a volume back, its owner's files too, and [`check`] says what is damaged.
 //!
 //! Every file is one contiguous run of clusters. Sources: Microsoft's *FAT32 File System
 //! Specification* 1.03 (2000), and for long names *Long Filename Specification* 0.5 (1992).
@@ -22,14 +24,22 @@ mod directory;
 mod finish;
 mod format;
 mod geometry;
+mod grow;
 mod label;
 mod name;
 mod plan;
+mod read;
 mod timestamp;
 
-pub use finish::{BootCode, FinalLength, FinishError, Finished, MetadataWrite, Options};
+pub use finish::{
+    BootCode, FinalLength, FinishError, Finished, MetadataWrite, Options, boot_bytes,
+};
 pub use geometry::{Size, VOLUME_START_LBA};
+pub use grow::{GrowError, Growth, grow};
 pub use label::{Label, LabelError};
 pub use name::NameError;
 pub use plan::{FILE_LIMIT_BYTES, Length, Place, Plan, PlanError, PlannedFile};
+pub use read::{
+    BootRecord, Entry, FileReader, Finding, Parameters, ReadError, Scan, Severity, Volume, check,
+};
 pub use timestamp::Timestamp;
