@@ -47,12 +47,25 @@ impl BlockDevice {
     /// # Errors
     /// Where sysfs cannot be read.
     pub fn list() -> io::Result<Vec<Self>> {
+        Ok(Self::list_in(Path::new(CLASS))?
+            .into_iter()
+            .map(|(device, _)| device)
+            .collect())
+    }
+
+    /// Every block device of a folder like `/sys/class/block`, in the order of their names, each with
+    /// its own folder below `/sys/devices`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn list_in(class: &Path) -> io::Result<Vec<(Self, PathBuf)>> {
         let mut devices = Vec::new();
-        for entry in fs::read_dir(CLASS)? {
+        for entry in fs::read_dir(class)? {
             // One that went away in between is not there.
-            devices.extend(Self::read(&entry?.file_name().to_string_lossy()));
+            let folder = fs::canonicalize(entry?.path()).ok();
+            devices.extend(folder.and_then(|folder| Some((Self::read_folder(&folder)?, folder))));
         }
-        devices.sort_by(|a, b| a.name.cmp(&b.name));
+        devices.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         Ok(devices)
     }
 

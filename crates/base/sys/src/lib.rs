@@ -1,12 +1,14 @@
 //! The only crate with unsafe code: what the kernel offers and rustix does not wrap, as small safe
 //! functions. What rustix has, the other crates use directly.
 
+mod block_device;
 mod loop_device;
 mod mount_clone;
 mod uevent_socket;
 mod writeback;
 mod xattr_at;
 
+pub use block_device::{disk_sequence, drop_buffers, reread_partitions};
 pub use loop_device::LoopDevice;
 pub use mount_clone::clone_mount_read_only;
 pub use uevent_socket::{Received, UeventSocket};
