@@ -1,0 +1,153 @@
+//! Why a device was not taken, or not written.
+
+use crate::Refusal;
+use livestick_volume::{FinishError, GrowError, PlanError};
+use std::io;
+
+/// Why a disk was not taken. Nothing was written to it.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// It is not one to write.
+    #[error("{refusal}")]
+    Refused {
+        /// The reason that matters most.
+        refusal: Refusal,
+    },
+    /// Another program holds it.
+    #[error("another program uses it")]
+    Busy,
+    /// It is not the disk that was looked at.
+    #[error("it was unplugged or exchanged meanwhile")]
+    Exchanged,
+    /// The system does not hand it out.
+    #[error("it cannot be opened for writing")]
+    Open {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why a device was not written, or is not good. Unless it says otherwise, it boots nowhere now.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// It cannot be written.
+    #[error("it cannot be written, at byte {offset_bytes}")]
+    Write {
+        /// Where.
+        offset_bytes: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("it cannot be read, at byte {offset_bytes}")]
+    Read {
+        /// Where.
+        offset_bytes: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not confirm that what was written is there.
+    #[error("it does not confirm that what was written is there")]
+    Flush {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It gives back something else than was written.
+    #[error("it does not keep what is written to it: other bytes come back at byte {offset_bytes}")]
+    Differs {
+        /// Where, to a MiB.
+        offset_bytes: u64,
+    },
+    /// It has less space than it says.
+    #[error(
+        "it says that it holds {claimed_bytes} bytes, and does not: what is written at byte {offset_bytes} is lost"
+    )]
+    Fake {
+        /// How large it says it is.
+        claimed_bytes: u64,
+        /// The first place that was seen to be missing.
+        offset_bytes: u64,
+    },
+    /// The image is larger than the device. Nothing was written where that was known before.
+    #[error("the image has {needed_bytes} bytes or more, and it holds {size_bytes}")]
+    TooSmall {
+        /// How large the device is.
+        size_bytes: u64,
+        /// How much has to be written, as far as that is known.
+        needed_bytes: u64,
+    },
+    /// The image ended early.
+    #[error("the image ended before its end")]
+    ImageCutShort,
+    /// The volume on it cannot be made larger.
+    #[error("the volume cannot take the whole device")]
+    Grow {
+        /// Why.
+        #[source]
+        source: GrowError,
+    },
+    /// There can be no volume on it.
+    #[error("it cannot hold a FAT32 volume")]
+    Plan {
+        /// Why.
+        #[source]
+        source: PlanError,
+    },
+    /// The volume cannot be made.
+    #[error("the volume cannot be finished")]
+    Finish {
+        /// Why.
+        #[source]
+        source: FinishError,
+    },
+    /// The system has no random bytes.
+    #[error("no random bytes")]
+    Random {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The work was told to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl DeviceError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Write { source, .. } | Self::Read { source, .. } | Self::Flush { source }
+                if is_gone(source) =>
+            {
+                Some("it was unplugged: plug it in again, and write it anew")
+            }
+            Self::Write { .. } | Self::Read { .. } | Self::Flush { .. } => {
+                Some("try another port; a stick that fails again is worn out")
+            }
+            Self::Differs { .. } => Some(
+                "try another port, without a hub; a stick that fails again is broken: do not use it",
+            ),
+            Self::Fake { .. } => {
+                Some("it is a counterfeit: give it back, and trust it with nothing")
+            }
+            Self::TooSmall { .. } => Some("take a larger stick"),
+            Self::Grow { .. } => {
+                Some("check the image with `livestick verify`, or write it as it is with --no-grow")
+            }
+            Self::Interrupted => Some("the stick boots nowhere now: write it again"),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the device is not there any more.
+fn is_gone(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let gone = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM, Errno::SHUTDOWN];
+    Errno::from_io_error(error).is_some_and(|errno| gone.contains(&errno))
+}

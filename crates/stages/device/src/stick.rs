@@ -1,0 +1,380 @@
+//! A device that is being written.
+
+use crate::buffer::Buffer;
+use crate::ledger::{Ledger, PIECE_BYTES};
+use crate::probe::Probes;
+use crate::{DeviceError, Medium};
+use livestick_blockio::{Progress, ReadAt, SECTOR_BYTES, WriteAt};
+use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A device that is being written, at any place and in any order. Until [`Self::finish`] has read
+/// all of it back it has no partition table and boots nowhere, however the work ends.
+///
+/// Writes need not begin or end on sectors: the rest of a sector that nobody wrote becomes zeros.
+#[derive(Debug)]
+pub struct Stick<M> {
+    medium: M,
+    probes: Probes,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What becomes the first MiB.
+    head: Buffer,
+    /// What was written behind it.
+    ledger: Ledger,
+}
+
+/// What is held back: any partition table is in there.
+const HEAD_BYTES: usize = 1 << 20;
+const HEAD: u64 = HEAD_BYTES as u64;
+/// The smallest device that is looked at: both ends, and something between.
+const SIZE_AT_LEAST_BYTES: u64 = 4 << 20;
+const SECTOR: usize = 512;
+const _: () = assert!(SECTOR as u64 == SECTOR_BYTES);
+
+impl<M: Medium> Stick<M> {
+    /// Takes what was on the device out of use, and looks whether it is as large as it says.
+    ///
+    /// # Errors
+    /// Where it cannot be written or read, or is a counterfeit.
+    pub fn begin(medium: M) -> Result<Self, DeviceError> {
+        let size_bytes = medium.size_bytes();
+        if size_bytes < SIZE_AT_LEAST_BYTES {
+            return Err(DeviceError::TooSmall {
+                size_bytes,
+                needed_bytes: SIZE_AT_LEAST_BYTES,
+            });
+        }
+        let zeros = Buffer::zeros(HEAD_BYTES);
+        // The end has the second copy of a GPT, by which the first would be repaired. The first
+        // sector goes before all else: what was on the device stays whole, or boots no more.
+        let end = (size_bytes - HEAD) / SECTOR_BYTES * SECTOR_BYTES;
+        for (offset_bytes, length) in [(0, SECTOR), (0, HEAD_BYTES), (end, HEAD_BYTES)] {
+            let wiped = medium.write_all_at(&zeros[..length], offset_bytes);
+            wiped.map_err(|source| DeviceError::Write {
+                offset_bytes,
+                source,
+            })?;
+            settle(&medium)?;
+        }
+        let mut first = Buffer::zeros(SECTOR);
+        let read = medium.read_exact_at(&mut first, 0);
+        read.map_err(|source| DeviceError::Read {
+            offset_bytes: 0,
+            source,
+        })?;
+        if first[..] != zeros[..SECTOR] {
+            return Err(DeviceError::Differs { offset_bytes: 0 });
+        }
+        let probes = Probes::plant(&medium)?;
+        settle(&medium)?;
+        probes.check(&medium, |_| false)?;
+        Ok(Self {
+            medium,
+            probes,
+            state: Mutex::new(State {
+                head: zeros,
+                ledger: Ledger::default(),
+            }),
+        })
+    }
+
+    /// How large the device is.
+    pub fn size_bytes(&self) -> u64 {
+        self.medium.size_bytes()
+    }
+
+    /// Writes zeros.
+    ///
+    /// # Errors
+    /// Where the device cannot be written.
+    pub fn zero(&self, range: Range<u64>) -> Result<(), DeviceError> {
+        let zeros = Buffer::zeros(PIECE_BYTES);
+        let mut offset = range.start;
+        while offset < range.end {
+            let length = usize::try_from(range.end - offset)
+                .map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
+            self.put(&zeros[..length], offset)?;
+            offset += length as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    /// Where the device cannot be written, or is too small.
+    pub fn put(&self, bytes: &[u8], offset_bytes: u64) -> Result<(), DeviceError> {
+        self.write_all_at(bytes, offset_bytes)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::StorageFull => DeviceError::TooSmall {
+                    size_bytes: self.size_bytes(),
+                    needed_bytes: offset_bytes.saturating_add(bytes.len() as u64),
+                },
+                _ => DeviceError::Write {
+                    offset_bytes,
+                    source,
+                },
+            })
+    }
+
+    /// Reads back all that was written, and then lets the device be what it has become: the first MiB
+    /// is written, its partition table last.
+    ///
+    /// # Errors
+    /// Where the device fails, or gives back something else. It boots nowhere then.
+    pub fn finish(self, progress: &dyn Progress) -> Result<(), DeviceError> {
+        progress.start("flush", None);
+        settle(&self.medium)?;
+        self.read_back(progress)?;
+        progress.start("finish", None);
+        let published = self.publish();
+        if published.is_err() {
+            // What cannot be taken back either is named by the error that there is.
+            let _ = self.medium.write_all_at(&Buffer::zeros(SECTOR), 0);
+            let _ = self.medium.flush();
+        }
+        published?;
+        // Nobody has to see the partitions at once: it is whole all the same.
+        let _ = self.medium.announce();
+        Ok(())
+    }
+
+    fn read_back(&self, progress: &dyn Progress) -> Result<(), DeviceError> {
+        let pieces = self.state().ledger.pieces();
+        let total_bytes: u64 = pieces.iter().map(|piece| piece.length as u64).sum();
+        progress.start("read back", Some(total_bytes));
+        let mut buffer = Buffer::zeros(PIECE_BYTES);
+        for piece in &pieces {
+            if progress.interrupted() {
+                return Err(DeviceError::Interrupted);
+            }
+            let found = &mut buffer[..piece.length];
+            let offset_bytes = piece.start;
+            let read = self.medium.read_exact_at(found, offset_bytes);
+            read.map_err(|source| DeviceError::Read {
+                offset_bytes,
+                source,
+            })?;
+            if !piece.is(found) {
+                return Err(DeviceError::Differs { offset_bytes });
+            }
+            progress.advance(piece.length as u64);
+        }
+        let state = self.state();
+        self.probes.check(&self.medium, |place| {
+            !state.ledger.within(place..place + 4096).is_empty()
+        })
+    }
+
+    /// The rest of the first MiB, and then the first sector.
+    fn publish(&self) -> Result<(), DeviceError> {
+        let head = self.state().head.clone();
+        let rest = Buffer::of(&head[SECTOR..]);
+        let first = Buffer::of(&head[..SECTOR]);
+        for (bytes, offset_bytes) in [(rest, SECTOR_BYTES), (first, 0)] {
+            let written = self.medium.write_all_at(&bytes, offset_bytes);
+            written.map_err(|source| DeviceError::Write {
+                offset_bytes,
+                source,
+            })?;
+            settle(&self.medium)?;
+        }
+        let mut found = Buffer::zeros(HEAD_BYTES);
+        let read = self.medium.read_exact_at(&mut found, 0);
+        read.map_err(|source| DeviceError::Read {
+            offset_bytes: 0,
+            source,
+        })?;
+        match found[..] == head[..] {
+            true => Ok(()),
+            false => Err(DeviceError::Differs { offset_bytes: 0 }),
+        }
+    }
+
+    /// Writes behind the first MiB.
+    fn write_body(&self, bytes: &[u8], offset: u64, ledger: &mut Ledger) -> io::Result<()> {
+        let start = offset / SECTOR_BYTES * SECTOR_BYTES;
+        let end = (offset + bytes.len() as u64).next_multiple_of(SECTOR_BYTES);
+        let written = ledger.within(start..end);
+        let whole = start == offset && end == offset + bytes.len() as u64;
+        if written.is_empty() && whole {
+            self.medium.write_all_at(bytes, offset)?;
+            ledger.note(bytes, offset);
+            return Ok(());
+        }
+        // Pieces that are written anew in part: their other bytes are needed for their digests.
+        let first = written
+            .first()
+            .map_or(start, |piece| piece.start.min(start));
+        let last = written.last().map_or(end, |piece| piece.end().max(end));
+        let place = |from: u64| usize::try_from(from - first).unwrap_or_default();
+        let mut all = Buffer::zeros(place(last));
+        for piece in written {
+            let found = &mut all[place(piece.start)..place(piece.end())];
+            self.medium.read_exact_at(found, piece.start)?;
+            if !piece.is(found) {
+                let message = format!("other bytes come back at byte {}", piece.start);
+                return Err(io::Error::other(message));
+            }
+        }
+        all[place(offset)..][..bytes.len()].copy_from_slice(bytes);
+        self.medium
+            .write_all_at(&all[place(start)..place(end)], start)?;
+        ledger.note(&all, first);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Medium> WriteAt for Stick<M> {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(bytes.len() as u64);
+        if end.is_none_or(|end| end > self.size_bytes()) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let mut state = self.state();
+        let State { head, ledger } = &mut *state;
+        let (in_head, behind) = match HEAD.checked_sub(offset) {
+            Some(room) => bytes
+                .split_at(usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()))),
+            None => (&[][..], bytes),
+        };
+        if !in_head.is_empty() {
+            let start = usize::try_from(offset).unwrap_or_default();
+            head[start..start + in_head.len()].copy_from_slice(in_head);
+        }
+        match behind.is_empty() {
+            true => Ok(()),
+            false => self.write_body(behind, offset + in_head.len() as u64, ledger),
+        }
+    }
+}
+
+impl<M: Medium> ReadAt for Stick<M> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let Some(room) = HEAD.checked_sub(offset).filter(|room| *room > 0) else {
+            return self.medium.read_at(buffer, offset);
+        };
+        let count = usize::try_from(room).map_or(buffer.len(), |room| room.min(buffer.len()));
+        let start = HEAD_BYTES - usize::try_from(room).unwrap_or_default();
+        buffer[..count].copy_from_slice(&self.state().head[start..start + count]);
+        Ok(count)
+    }
+}
+
+/// Everything is on the medium, and what is read next comes from there.
+fn settle(medium: &impl Medium) -> Result<(), DeviceError> {
+    let settled = medium.flush().and_then(|()| medium.forget());
+    settled.map_err(|source| DeviceError::Flush { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faulty::{Fault, Faulty, noise};
+    use livestick_blockio::NoProgress;
+
+    const MIB: u64 = 1 << 20;
+    const SIZE: u64 = 32 * MIB;
+
+    /// Writes a partition table and 9 MiB behind it, out of order, as a builder does.
+    fn write(medium: &Faulty) -> Result<(), DeviceError> {
+        medium.fill_with_an_old_stick();
+        let stick = Stick::begin(medium)?;
+        let body = noise(9 << 20);
+        let mut table = [1; 512];
+        table[510..].copy_from_slice(b"\x55\xaa");
+        stick.put(&table, 0)?;
+        stick.put(&body[100..], 2 * MIB + 100)?;
+        stick.put(&body[..100], 2 * MIB)?;
+        stick.put(b"in between", 4 * MIB + 7)?;
+        stick.zero(12 * MIB..13 * MIB + 512)?;
+        assert!(!medium.is_bootable());
+        stick.finish(&NoProgress)
+    }
+
+    #[test]
+    fn what_was_written_anywhere_is_there_in_the_end() {
+        let medium = Faulty::new(SIZE, Fault::None);
+        write(&medium).unwrap();
+        let mut body = noise(9 << 20);
+        body[(2 << 20) + 7..(2 << 20) + 17].copy_from_slice(b"in between");
+        assert_eq!(medium.bytes(2 * MIB, body.len()), body);
+        assert!(medium.is_bootable());
+        assert_eq!(medium.bytes(512, 2048), [0; 2048], "of the old stick");
+        assert_eq!(medium.bytes(SIZE - MIB, 1 << 20), vec![0; 1 << 20]);
+    }
+
+    #[test]
+    fn no_fault_goes_unnoticed_and_none_leaves_a_stick_that_boots() {
+        type Expected = fn(&DeviceError) -> bool;
+        let differs: Expected = |error| {
+            matches!(
+                error,
+                DeviceError::Differs { .. } | DeviceError::Write { .. }
+            )
+        };
+        let fake: Expected = |error| matches!(error, DeviceError::Fake { .. });
+        let cases: [(Fault, Expected); 12] = [
+            (Fault::WriteError(5 * MIB), |error| {
+                matches!(error, DeviceError::Write { .. }) && error.hint().unwrap().contains("worn")
+            }),
+            (Fault::ReadError(5 * MIB), |error| {
+                matches!(error, DeviceError::Read { .. } | DeviceError::Write { .. })
+            }),
+            (Fault::WriteError(0), |error| {
+                matches!(error, DeviceError::Write { .. })
+            }),
+            (Fault::GoneAfter(6 * MIB), |error| {
+                error.hint().unwrap().contains("unplugged")
+            }),
+            (Fault::Drop(5 * MIB + 8192), differs),
+            (Fault::Corrupt(5 * MIB + 8500), differs),
+            (Fault::Drop(2 * MIB), fake),
+            (Fault::Corrupt(77), differs),
+            (Fault::Drop(0), differs),
+            (Fault::LosesBehind(20 * MIB), fake),
+            (Fault::WrapsAt(8 * MIB), fake),
+            (Fault::WrapsAt(16 * MIB), fake),
+        ];
+        for (fault, expected) in cases {
+            let medium = Faulty::new(SIZE, fault);
+            let error = write(&medium).unwrap_err();
+            assert!(expected(&error), "{fault:?}: {error}");
+            let boots =
+                medium.is_bootable() && !matches!(fault, Fault::WriteError(0) | Fault::Drop(0));
+            assert!(!boots, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_behind_the_end() {
+        let medium = Faulty::new(SIZE, Fault::None);
+        let stick = Stick::begin(&medium).unwrap();
+        for offset in [SIZE - 1, SIZE, u64::MAX - 1] {
+            let error = stick.put(b"ab", offset).unwrap_err();
+            assert!(matches!(error, DeviceError::TooSmall { .. }), "{error}");
+        }
+        let tiny = Faulty::new(MIB, Fault::None);
+        assert!(Stick::begin(&tiny).is_err() && tiny.is_untouched());
+    }
+
+    #[test]
+    fn what_is_held_back_can_be_read() {
+        let medium = Faulty::new(SIZE, Fault::None);
+        let stick = Stick::begin(&medium).unwrap();
+        stick.put(b"across", MIB - 3).unwrap();
+        let mut found = [0; 6];
+        stick.read_exact_at(&mut found, MIB - 3).unwrap();
+        assert_eq!(&found, b"across");
+        assert_eq!(medium.bytes(MIB - 3, 3), [0; 3]);
+    }
+}
