@@ -26,16 +26,6 @@ impl Compression {
     /// Tells by the first bytes of an archive. An uncompressed one begins with a file's name, which
     /// may be anything; so it is looked at as a header first.
     pub(crate) fn recognise(start: &[u8]) -> Result<Self, ReadError> {
-        const KNOWN: [(&[u8], Result<Compression, &str>); 8] = [
-            (b"\x1f\x8b", Ok(Compression::Gzip)),
-            (b"\xfd7zXZ\0", Ok(Compression::Xz)),
-            (b"\x28\xb5\x2f\xfd", Ok(Compression::Zstd)),
-            (b"BZh", Err("bzip2")),
-            (b"LZIP", Err("lzip")),
-            (b"\x04\x22\x4d\x18", Err("lz4")),
-            (b"\x89LZO\0", Err("lzop")),
-            (b"\x1f\x9d", Err("compress")),
-        ];
         let block = start.first_chunk();
         if block.is_some_and(|block| Header::parse(block, 0).is_ok()) {
             return Ok(Self::Stored);
@@ -47,10 +37,21 @@ impl Compression {
         }
     }
 
+    /// Tells by the first bytes of any stream, whatever may be in it; `Stored` where it is not
+    /// compressed.
+    #[must_use]
+    pub fn of_magic(start: &[u8]) -> Self {
+        let known = KNOWN.iter().find(|(magic, _)| start.starts_with(magic));
+        known.map_or(Self::Stored, |(_, compression)| {
+            compression.unwrap_or(Self::Stored)
+        })
+    }
+
     /// Unpacks a stream. What follows the last member, and is none, is left alone.
     ///
-    /// Not enough input is `UnexpectedEof`.
-    pub(crate) fn decoder<'a, R: BufRead + 'a>(self, input: R) -> io::Result<Box<dyn Read + 'a>> {
+    /// # Errors
+    /// Where the memory for it is not there. Not enough input is `UnexpectedEof` when it is read.
+    pub fn decoder<'a, R: BufRead + 'a>(self, input: R) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Stored => Box::new(input),
             Self::Gzip => Box::new(Members::<GzDecoder<R>>::new(input)?),
@@ -70,6 +71,18 @@ impl fmt::Display for Compression {
         })
     }
 }
+
+/// What compressed streams begin with, and the names of those that nothing here unpacks.
+const KNOWN: [(&[u8], Result<Compression, &str>); 8] = [
+    (b"\x1f\x8b", Ok(Compression::Gzip)),
+    (b"\xfd7zXZ\0", Ok(Compression::Xz)),
+    (b"\x28\xb5\x2f\xfd", Ok(Compression::Zstd)),
+    (b"BZh", Err("bzip2")),
+    (b"LZIP", Err("lzip")),
+    (b"\x04\x22\x4d\x18", Err("lz4")),
+    (b"\x89LZO\0", Err("lzop")),
+    (b"\x1f\x9d", Err("compress")),
+];
 
 /// A part of a compressed stream that could stand alone.
 trait Member: Read + Sized {
