@@ -16,6 +16,8 @@ pub struct Manifest {
     pub image_bytes: u64,
     /// SHA-256 of the root image.
     pub image_sha256: [u8; 32],
+    /// SHA-256 of boot code and partition table, as the volume's reader takes them together.
+    pub boot_sha256: Option<[u8; 32]>,
     /// The kernel's release.
     pub kernel_release: String,
     /// The name of the system on the stick, from its `os-release`.
@@ -44,6 +46,7 @@ impl Manifest {
             identity: fields.value("identity")?,
             image_bytes: fields.value("image-bytes")?,
             image_sha256: fields.hex("image-sha256")?,
+            boot_sha256: fields.hex("boot-sha256").ok(),
             kernel_release: fields.text("kernel-release")?.to_owned(),
             title: fields.text("title")?.to_owned(),
             tool: fields.text("tool")?.to_owned(),
@@ -59,6 +62,9 @@ impl fmt::Display for Manifest {
         writeln!(formatter, "identity={}", self.identity)?;
         writeln!(formatter, "image-bytes={}", self.image_bytes)?;
         writeln!(formatter, "image-sha256={}", hex(&self.image_sha256))?;
+        if let Some(digest) = &self.boot_sha256 {
+            writeln!(formatter, "boot-sha256={}", hex(digest))?;
+        }
         writeln!(formatter, "kernel-release={}", line(&self.kernel_release))?;
         writeln!(formatter, "title={}", line(&self.title))?;
         writeln!(formatter, "tool={}", line(&self.tool))?;
@@ -86,6 +92,7 @@ mod tests {
             identity: Identity([7; 16]),
             image_bytes: 4096,
             image_sha256: [9; 32],
+            boot_sha256: Some([8; 32]),
             kernel_release: "6.1.0-50-amd64".to_owned(),
             title: title.to_owned(),
             tool: "livestick 0.1.0".to_owned(),

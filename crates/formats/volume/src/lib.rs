@@ -40,6 +40,7 @@ pub use label::{Label, LabelError};
 pub use name::NameError;
 pub use plan::{FILE_LIMIT_BYTES, Length, Place, Plan, PlanError, PlannedFile};
 pub use read::{
-    BootRecord, Entry, FileReader, Finding, Parameters, ReadError, Scan, Severity, Volume, check,
+    BootRecord, Entry, FileReader, Finding, Parameters, ReadError, Scan, Severity, Volume,
+    begins_device, check,
 };
 pub use timestamp::Timestamp;

@@ -173,6 +173,7 @@ mod tests {
             identity: livestick_handoff::Identity([1; 16]),
             image_bytes: 4,
             image_sha256: Sha256::digest("other").into(),
+            boot_sha256: None,
             kernel_release: String::new(),
             title: String::new(),
             tool: String::new(),

@@ -151,6 +151,13 @@ pub enum WriteError {
         #[source]
         source: OutputError,
     },
+    /// The device that the image was written to is not good.
+    #[error("the image is written, and the device is not good")]
+    Device {
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
     /// The work was told to stop.
     #[error("interrupted")]
     Interrupted,

@@ -147,6 +147,8 @@ impl Facts {
             identity,
             image_bytes: root.image_bytes,
             image_sha256: root.sha256,
+            // As long as the true one, which is known when all is.
+            boot_sha256: Some([0; 32]),
             kernel_release: self.kernel_release.clone(),
             title: self.title.clone(),
             tool: self.tool.clone(),

@@ -1,12 +1,13 @@
 //! The one pass over the image.
 
 use crate::checksums::Checksums;
+use crate::destination::{Destination, Unpublished};
 use crate::eager_file::EagerFile;
 use crate::identity::Numbers;
 use crate::layout::{Root, seal_range};
-use crate::{BootCode, BoxError, Identities, Label, Layout, Output, Timestamp, WriteError};
+use crate::{BootCode, BoxError, Identities, Label, Layout, Timestamp, WriteError};
 use livestick_blockio::{Progress, ReadAt, Slice, WriteAt};
-use livestick_handoff::{Identity, paths};
+use livestick_handoff::{Identity, Manifest, paths};
 use livestick_volume::{FinalLength, Finished, Options};
 use sha2::{Digest, Sha256};
 use std::error::Error;
@@ -58,24 +59,30 @@ impl Layout {
     /// output's name was taken meanwhile, or `progress` says that the work should stop.
     pub fn write(
         self,
-        output: Output,
+        destination: impl Into<Destination>,
         settings: &Settings,
         write_root: impl FnOnce(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError>,
         progress: &dyn Progress,
     ) -> Result<Written, WriteError> {
-        let mut pass = Pass::new(&self, &output, progress);
+        let destination = destination.into();
+        let mut pass = Pass::new(&self, &destination, progress);
         pass.require_space()?;
         pass.put_files()?;
         let image = pass.put_root(write_root)?;
         let root = pass.read_back(&image)?;
         let numbers = settings.identities.numbers(root.sha256)?;
-        let manifest_bytes = pass.put_what_follows_the_root(&root, numbers)?;
-        let finished = self.finish(manifest_bytes, &root, numbers, settings)?;
+        let options = volume_options(settings, numbers);
+        let boot = Sha256::digest(livestick_volume::boot_bytes(&options)).into();
+        let manifest_bytes = pass.put_what_follows_the_root(&root, numbers, boot)?;
+        let finished = self.finish(manifest_bytes, &root, &options)?;
         pass.put_volume(&finished)?;
         let written_bytes = pass.written_bytes;
-        output
-            .publish()
-            .map_err(|source| WriteError::Output { source })?;
+        destination
+            .publish(progress)
+            .map_err(|unpublished| match unpublished {
+                Unpublished::File(source) => WriteError::Output { source },
+                Unpublished::Device(source) => WriteError::Device { source },
+            })?;
         Ok(Written {
             length_bytes: finished.length_bytes,
             written_bytes,
@@ -96,7 +103,9 @@ impl Layout {
         };
         let numbers = Identities::FromDigest.numbers(root.sha256).ok()?;
         let manifest_bytes = self.plan.place(paths::MANIFEST)?.limit_bytes;
-        let finished = self.finish(manifest_bytes, &root, numbers, settings).ok()?;
+        let finished = self
+            .finish(manifest_bytes, &root, &volume_options(settings, numbers))
+            .ok()?;
         Some(finished.length_bytes)
     }
 
@@ -104,30 +113,32 @@ impl Layout {
         &self,
         manifest_bytes: u64,
         root: &Root,
-        numbers: Numbers,
-        settings: &Settings,
+        options: &Options,
     ) -> Result<Finished, WriteError> {
         let lengths = [
             (paths::MANIFEST, manifest_bytes),
             (paths::ROOT_IMAGE, root.image_bytes),
         ];
         let lengths = lengths.map(|(path, length_bytes)| FinalLength { path, length_bytes });
-        let options = Options {
-            label: settings.label,
-            serial: numbers.serial,
-            mbr_signature: numbers.mbr_signature,
-            timestamp: settings.timestamp,
-            boot_code: settings.boot_code.clone(),
-        };
-        let finished = self.plan.finish(&lengths, &options);
+        let finished = self.plan.finish(&lengths, options);
         finished.map_err(|source| WriteError::Finish { source })
+    }
+}
+
+fn volume_options(settings: &Settings, numbers: Numbers) -> Options {
+    Options {
+        label: settings.label,
+        serial: numbers.serial,
+        mbr_signature: numbers.mbr_signature,
+        timestamp: settings.timestamp,
+        boot_code: settings.boot_code.clone(),
     }
 }
 
 /// The pass over one image: where it is, and what it leaves behind.
 struct Pass<'a> {
     layout: &'a Layout,
-    output: &'a Output,
+    output: &'a Destination,
     progress: &'a dyn Progress,
     checksums: Checksums,
     written_bytes: u64,
@@ -137,7 +148,7 @@ struct Pass<'a> {
 const PIECE_BYTES: usize = 1 << 20;
 
 impl<'a> Pass<'a> {
-    fn new(layout: &'a Layout, output: &'a Output, progress: &'a dyn Progress) -> Self {
+    fn new(layout: &'a Layout, output: &'a Destination, progress: &'a dyn Progress) -> Self {
         Self {
             layout,
             output,
@@ -151,11 +162,10 @@ impl<'a> Pass<'a> {
     fn require_space(&self) -> Result<(), WriteError> {
         let needed_bytes = self.layout.least_bytes();
         match self.output.free_bytes() {
-            Ok(free_bytes) if free_bytes < needed_bytes => Err(WriteError::NoSpace {
+            Some(free_bytes) if free_bytes < needed_bytes => Err(WriteError::NoSpace {
                 path: self.output.path().to_owned(),
                 needed_bytes,
             }),
-            // A filesystem that cannot say how full it is will say so when it is.
             _ => Ok(()),
         }
     }
@@ -213,10 +223,15 @@ impl<'a> Pass<'a> {
         &mut self,
         root: &Root,
         numbers: Numbers,
+        boot_sha256: [u8; 32],
     ) -> Result<u64, WriteError> {
         self.progress.start("finish", None);
         let initrd = self.sealed_initrd(root, numbers.identity)?;
-        let manifest = self.layout.contents.facts.manifest(numbers.identity, root);
+        let facts = &self.layout.contents.facts;
+        let manifest = Manifest {
+            boot_sha256: Some(boot_sha256),
+            ..facts.manifest(numbers.identity, root)
+        };
         let manifest = manifest.to_string().into_bytes();
         for (path, bytes) in [(paths::INITRD, &initrd), (paths::MANIFEST, &manifest)] {
             self.put(path, bytes)?;
@@ -242,18 +257,17 @@ impl<'a> Pass<'a> {
 
     /// All that is not a file, in the order that leaves nothing bootable before the end.
     fn put_volume(&mut self, finished: &Finished) -> Result<(), WriteError> {
-        let file = self.output.file();
         let failed = |pass: &Self, source| pass.write_failed("the volume's tables", source);
-        // What is never written reads as zeros, as the volume wants it.
-        file.set_len(finished.length_bytes)
-            .map_err(|source| failed(self, source))?;
+        let cleared = self.output.clear(&finished.zeros, finished.length_bytes);
+        self.written_bytes += cleared.map_err(|source| failed(self, source))?;
         for write in &finished.writes {
-            file.write_all_at(&write.bytes, write.offset_bytes)
+            EagerFile(self.output)
+                .write_all_at(&write.bytes, write.offset_bytes)
                 .map_err(|source| failed(self, source))?;
             self.written_bytes += write.bytes.len() as u64;
         }
         self.check_interrupted()?;
-        file.sync_all().map_err(|source| failed(self, source))
+        self.output.sync().map_err(|source| failed(self, source))
     }
 
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), WriteError> {
@@ -270,7 +284,7 @@ impl<'a> Pass<'a> {
     fn place(&self, path: &str) -> Slice<EagerFile<'a>> {
         let place = self.layout.plan.place(path);
         let (offset, limit) = place.map_or((0, 0), |place| (place.offset_bytes, place.limit_bytes));
-        Slice::new(EagerFile(self.output.file()), offset, limit)
+        Slice::new(EagerFile(self.output), offset, limit)
     }
 
     fn check_interrupted(&self) -> Result<(), WriteError> {
@@ -307,9 +321,7 @@ impl<'a> Pass<'a> {
 
     /// What was held back was needed too.
     fn no_space(&self) -> WriteError {
-        use std::os::unix::fs::MetadataExt as _;
-        let file = self.output.file().metadata();
-        let stored_bytes = file.map_or(0, |file| file.blocks() * 512);
+        let stored_bytes = self.output.stored_bytes();
         let held_back_bytes = self.layout.contents.initrd.bytes.len() as u64;
         WriteError::NoSpace {
             path: self.output.path().to_owned(),

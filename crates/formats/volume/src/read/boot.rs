@@ -1,9 +1,11 @@
 //! Partition table and boot sector.
 
 use super::ReadError;
+use crate::VOLUME_START_LBA;
 use crate::format::{self, RawBootSector, RawMbr};
 use crate::geometry::{CLUSTERS_AT_LEAST, CLUSTERS_AT_MOST, FATS, FIRST_CLUSTER};
 use livestick_blockio::{Extent, ReadAt, SECTOR_BYTES};
+use zerocopy::IntoBytes;
 
 /// What partition table and boot sector say of a volume.
 #[derive(Clone, Debug)]
@@ -182,6 +184,20 @@ impl Parameters {
     pub(crate) fn holds(&self, cluster: u32) -> bool {
         cluster >= FIRST_CLUSTER && cluster - FIRST_CLUSTER < self.clusters
     }
+}
+
+/// Whether a device with this first sector has a volume where [`crate::Plan`] puts it.
+#[must_use]
+pub fn begins_device(first_sector: &[u8]) -> bool {
+    let Ok(sector) = <&[u8; 512]>::try_from(first_sector) else {
+        return false;
+    };
+    let raw: RawMbr = zerocopy::transmute!(*sector);
+    let expected = |length| format::partition(VOLUME_START_LBA, length);
+    partition(sector).is_ok_and(|_| {
+        let [first, ..] = &raw.partitions;
+        first.as_bytes() == expected(first.length_sectors.get()).as_bytes()
+    })
 }
 
 /// One sector of the device.
