@@ -66,6 +66,8 @@ enum What {
     Build,
     /// Boot the stick of a 1.9 GB root: time in /init, time to the login prompt, bytes read.
     Boot,
+    /// Write sticks that take 40 MB/s: straight from the root, and four at once.
+    Write,
     /// Make SquashFS images with livestick and its peers: time, memory, bytes.
     Squashfs {
         /// Of these data sets alone.
@@ -104,6 +106,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 What::Build => bench::build(&options),
                 What::Boot => bench::boot(&options),
                 What::Squashfs { only, codec } => bench::squashfs(&options, &only, &codec),
+                What::Write => bench::write(&options),
             }
         }
         Arguments::BootMatrix(options) => boot_matrix::boot_matrix(&options),

@@ -26,6 +26,7 @@ pub fn test() -> Result<()> {
     ])?;
     let workspace = Workspace::find()?;
     let root = roots::make(&workspace, Root::Small)?;
+    let storage_root = roots::make(&workspace, Root::Storage)?;
     let program = stick::compile(&workspace, Profile::Dev)?;
 
     let mut tally = Tally::default();
@@ -41,6 +42,7 @@ pub fn test() -> Result<()> {
             .args(["--", "--show-output"])
             .current_dir(workspace.root())
             .env("LIVESTICK_TEST_ROOT", &root)
+            .env("LIVESTICK_TEST_STORAGE_ROOT", &storage_root)
             .env("LIVESTICK_BIN", &program);
         if packages.contains(&BOOTS) && !rustix::process::geteuid().is_root() {
             run_tests_as_root(&mut tests);
@@ -54,7 +56,8 @@ pub fn test() -> Result<()> {
 /// Whole sticks are made and mounted by root.
 fn run_tests_as_root(tests: &mut Command) {
     eprintln!("The tests of whole sticks run as root: they read a whole root and mount its image.");
-    let keep = "sudo --preserve-env=CI,LIVESTICK_TEST_ROOT,LIVESTICK_BIN";
+    let keep =
+        "sudo --preserve-env=CI,LIVESTICK_TEST_ROOT,LIVESTICK_TEST_STORAGE_ROOT,LIVESTICK_BIN";
     tests.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", keep);
 }
 

@@ -1,8 +1,9 @@
 //! What the tests of whole sticks share: making a stick of the test root with the program itself,
 //! taking it apart with the field's own tools, comparing it with its source, and judging a boot.
 //!
-//! `cargo xtask test` sets two variables: `LIVESTICK_TEST_ROOT`, a root to make sticks of, and
-//! `LIVESTICK_BIN`, the program. Without the first these tests skip visibly, and fail in CI.
+//! `cargo xtask test` sets three variables: `LIVESTICK_TEST_ROOT`, a root to make sticks of,
+//! `LIVESTICK_TEST_STORAGE_ROOT`, one with LVM and RAID, and `LIVESTICK_BIN`, the program. Without
+//! the roots these tests skip visibly, and fail in CI.
 
 pub mod compare;
 mod health;
@@ -10,4 +11,4 @@ pub mod matrix;
 mod stick;
 
 pub use health::problems;
-pub use stick::{Mounted, Stick, build_folder, program, test_root, tool};
+pub use stick::{Mounted, Stick, build_folder, program, storage_root, test_root, tool};

@@ -17,11 +17,24 @@ const PARTITION_START_BYTES: u64 = 1 << 20;
 /// In CI, where nothing is skipped.
 #[must_use]
 pub fn test_root() -> Option<PathBuf> {
-    let root = env::var_os("LIVESTICK_TEST_ROOT").map(PathBuf::from);
+    root_of("LIVESTICK_TEST_ROOT")
+}
+
+/// The root that has LVM and RAID; `None` as with [`test_root`].
+///
+/// # Panics
+/// In CI, where nothing is skipped.
+#[must_use]
+pub fn storage_root() -> Option<PathBuf> {
+    root_of("LIVESTICK_TEST_STORAGE_ROOT")
+}
+
+fn root_of(variable: &str) -> Option<PathBuf> {
+    let root = env::var_os(variable).map(PathBuf::from);
     let reason = match root {
         Some(root) if rustix::process::geteuid().is_root() => return Some(root),
-        Some(_) => "only root can read a whole root and mount its image",
-        None => "LIVESTICK_TEST_ROOT is not set; `cargo xtask test` sets it",
+        Some(_) => "only root can read a whole root and mount its image".to_owned(),
+        None => format!("{variable} is not set; `cargo xtask test` sets it"),
     };
     assert!(env::var_os("CI").is_none(), "{reason}");
     eprintln!("skipped: {reason}");

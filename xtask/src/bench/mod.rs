@@ -8,6 +8,7 @@ mod measure;
 mod page;
 mod squashfs;
 mod warm;
+mod write;
 
 use crate::process::run;
 use crate::workspace::Workspace;
@@ -19,6 +20,7 @@ use std::process::Command;
 pub use boot::boot;
 pub use build::build;
 pub use squashfs::{Data, squashfs};
+pub use write::write;
 
 /// How a benchmark is run.
 pub struct Options {
