@@ -16,6 +16,11 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         args::Command::Plan(plan) => commands::plan::run(*plan),
         args::Command::Build(build) => commands::build::run(*build),
+        args::Command::Devices(devices) => commands::device::devices(&devices),
+        args::Command::Write(write) => commands::device::write(write),
+        args::Command::Verify(verify) => commands::device::verify(verify),
+        args::Command::Inspect(inspect) => commands::device::inspect(&inspect),
+        args::Command::Restore(restore) => commands::device::restore(restore),
         args::Command::Squashfs(squashfs) => commands::squashfs::run(squashfs),
     };
     match result {

@@ -1,5 +1,9 @@
 //! A bar on a terminal, plain lines elsewhere; and the signals that stop the work.
 
+mod bars;
+
+pub use bars::Bars;
+
 use crate::report::say;
 use crate::settings::Volume;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,6 +24,17 @@ pub struct Display {
     stop: Arc<AtomicBool>,
     done_bytes: AtomicU64,
     stages: Mutex<Stages>,
+}
+
+/// A flag that SIGINT and SIGTERM set.
+fn hear_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal ends the program at once, as one would expect of a hanging one.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
 }
 
 /// A stage that is over.
@@ -46,12 +61,7 @@ struct Current {
 impl Display {
     /// Begins to listen for SIGINT and SIGTERM.
     pub fn new(volume: Volume) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // A second signal ends the program at once, as one would expect of a hanging one.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
+        let stop = hear_signals()?;
         let terminal = std::io::stderr().is_terminal() && volume > Volume::Quiet;
         let target = if terminal {
             ProgressDrawTarget::stderr()

@@ -1,6 +1,6 @@
 //! `livestick build`.
 
-use crate::args::{Reporting, Stick};
+use crate::args::{Consent, Reporting, Stick};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -12,8 +12,17 @@ pub struct Build {
     pub stick: Stick,
 
     /// The image file to make.
-    #[arg(short, long, value_name = "IMAGE")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "IMAGE", required_unless_present = "to")]
+    pub output: Option<PathBuf>,
+
+    /// Build straight onto this stick, such as /dev/sdb, without an image file, and read it back. All
+    /// that is on it is lost.
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["output", "force", "size"])]
+    pub to: Option<PathBuf>,
+
+    /// Who agrees that the stick is overwritten.
+    #[command(flatten)]
+    pub consent: Consent,
 
     /// Replace an image that is there.
     #[arg(long)]

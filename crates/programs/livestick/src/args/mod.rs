@@ -1,12 +1,14 @@
 //! What the user typed.
 
 mod build;
+mod device;
 mod habits;
 mod plan;
 mod squashfs;
 mod stick;
 
 pub use build::Build;
+pub use device::{Consent, Devices, Inspect, Restore, Verify, Write};
 pub use habits::translate;
 pub use plan::Plan;
 pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
@@ -35,6 +37,16 @@ pub enum Command {
     Plan(Box<Plan>),
     /// Build a stick's image from a Linux root.
     Build(Box<Build>),
+    /// List the disks: which can become sticks, and why others are refused.
+    Devices(Devices),
+    /// Write an image to sticks, all at once, and read each back.
+    Write(Write),
+    /// Check that everything on a stick, or in an image, is what its manifest says.
+    Verify(Verify),
+    /// Say what is on a stick, or in an image.
+    Inspect(Inspect),
+    /// Make a stick plain storage again: one empty FAT32 partition.
+    Restore(Restore),
     /// The SquashFS engine by itself.
     #[command(subcommand)]
     Squashfs(Squashfs),

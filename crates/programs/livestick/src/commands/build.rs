@@ -1,24 +1,30 @@
 //! `livestick build`.
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::progress::Display;
 use crate::{args, pipeline, report, settings};
 use livestick_blockio::Progress;
 
 /// Builds, and reports.
 pub fn run(args: args::Build) -> Result<(), Failure> {
-    let settings = settings::Build::new(args)?;
+    let mut settings = settings::Build::new(args)?;
     if settings.dry_run {
+        pipeline::check_place(&mut settings)?;
         return super::plan::print(settings.into());
     }
     let style = settings.output_style;
+    let to_device = matches!(settings.place, settings::Place::Device { .. });
     let display = Display::new(style.volume)?;
     let built = pipeline::build(settings, &display).map_err(|failure| {
         display.finish();
         // A terminal interrupts the programs that are run here, too, and that they failed is no news.
-        match display.interrupted() {
-            true => Failure::interrupted(),
-            false => failure,
+        match (display.interrupted(), to_device) {
+            (true, false) => Failure::interrupted(),
+            (true, true) => Failure::message(
+                Exit::Interrupted,
+                "interrupted; where the stick was written already, it boots nowhere now",
+            ),
+            (false, _) => failure,
         }
     })?;
     report::print_built(&built, style)

@@ -3,17 +3,18 @@
 use crate::failure::{Exit, Failure};
 use crate::pipeline::audit::AuditReport;
 use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, RootSize, SquashfsSize};
-use crate::pipeline::failures::{no_output, no_squashfs};
+use crate::pipeline::device;
+use crate::pipeline::failures::no_squashfs;
+use crate::pipeline::place::Place;
 use crate::pipeline::source::{self, Prepared};
 use crate::pipeline::stick::{self, Boot, firmware_name};
 use crate::pipeline::warnings;
 use crate::progress::Display;
-use crate::settings::{Build, Clock, Stick};
+use crate::settings::{self, Build, Clock, Stick};
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_image::{
-    BootCode, Existing, Identities, Layout, Output, RootImage, Settings, Timestamp, WriteError,
-    Written,
+    BootCode, Destination, Identities, Layout, RootImage, Settings, Timestamp, WriteError, Written,
 };
 use livestick_squashfs::Summary;
 use livestick_tree::Tree;
@@ -21,15 +22,12 @@ use std::path::PathBuf;
 
 /// Makes the image.
 pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
-    let existing = match settings.force {
-        true => Existing::Replace,
-        false => Existing::Refuse,
-    };
-    let output = Output::create(&settings.output, existing).map_err(no_output)?;
+    let place = Place::open(&settings)?;
+    settings.stick.size = place.size().unwrap_or(settings.stick.size);
     display.start("prepare", None);
     let prepared = source::prepare(&settings.stick)?;
     let boot = stick::boot(&prepared, &settings.stick, display)?;
-    let names: Vec<_> = output.names().map(PathBuf::from).collect();
+    let names = place.names();
     let (capture, options) = source::capture(&prepared, &mut settings.stick, &names, display)?;
     let mut built = planned(&prepared, &settings.stick, capture.report, Some(&boot));
     built
@@ -46,9 +44,11 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
         prepared: &prepared,
         settings: &settings.stick,
     };
-    let (written, summary) = root.write(boot.layout, output, &volume, display)?;
+    let path = place.path();
+    let destination = place.begin(display)?;
+    let (written, summary) = root.write(boot.layout, destination, &volume, display)?;
     built.warnings.extend(warnings::of_root(&summary));
-    built.outcome = Some(outcome(&settings, &written, &summary));
+    built.outcome = Some(outcome(&settings, path, &written, &summary));
     built.stages = display.finish();
     Ok(built)
 }
@@ -64,14 +64,14 @@ impl Root<'_> {
     fn write(
         &self,
         layout: Layout,
-        output: Output,
+        destination: Destination,
         volume: &Settings,
         display: &Display,
     ) -> Result<(Written, Summary), Failure> {
         let options = squashfs_options(self.settings);
         let mut summary = None;
         let written = layout.write(
-            output,
+            destination,
             volume,
             |place| {
                 let files = self.prepared.source.files();
@@ -123,10 +123,11 @@ pub fn planned(
     }
 }
 
-fn outcome(settings: &Build, written: &Written, summary: &Summary) -> Outcome {
+fn outcome(settings: &Build, path: PathBuf, written: &Written, summary: &Summary) -> Outcome {
     Outcome {
         image: ImageSize {
-            path: settings.output.clone(),
+            path,
+            is_device: matches!(settings.place, settings::Place::Device { .. }),
             bytes: written.length_bytes,
             written_bytes: written.written_bytes,
             identity: written.identity.to_string(),
@@ -181,6 +182,10 @@ fn not_written(error: WriteError) -> Failure {
         WriteError::Root { source } => match source.downcast::<livestick_squashfs::WriteError>() {
             Ok(error) => no_squashfs(*error),
             Err(source) => Failure::new(Exit::Failed, WriteError::Root { source }),
+        },
+        WriteError::Device { source } => match source.downcast::<livestick_device::DeviceError>() {
+            Ok(error) => device::device_failed("the stick", *error),
+            Err(source) => Failure::new(Exit::Failed, WriteError::Device { source }),
         },
         error => Failure::new(Exit::Failed, error),
     }

@@ -45,6 +45,8 @@ pub struct ImageSize {
     /// Where it is.
     #[serde(serialize_with = "text")]
     pub path: PathBuf,
+    /// Whether it is a stick, and not a file.
+    pub is_device: bool,
     /// Its length; what nothing uses takes no space on the disk.
     pub bytes: u64,
     /// What was written into it.
@@ -138,6 +140,7 @@ mod tests {
         let odd = || PathBuf::from(OsStr::from_bytes(b"a\xff"));
         let image = ImageSize {
             path: odd(),
+            is_device: false,
             bytes: 0,
             written_bytes: 0,
             identity: String::new(),

@@ -3,7 +3,9 @@
 mod audit;
 mod build;
 mod built;
+pub mod device;
 mod failures;
+mod place;
 mod plan;
 mod source;
 pub mod squashfs;
@@ -13,4 +15,5 @@ mod warnings;
 pub use audit::Secret;
 pub use build::build;
 pub use built::Built;
+pub use place::check_place;
 pub use plan::{Plan, plan};

@@ -1,9 +1,11 @@
 //! What a person, or a script, reads.
 
+mod device;
 mod page;
 mod plan;
 mod squashfs;
 
+pub use device::{print_devices, print_inspected, print_restored, print_verified, print_written};
 pub use page::write_page;
 pub use plan::print_plan;
 pub use squashfs::{print_checked, print_created, print_extracted, print_foreseen};
@@ -84,14 +86,14 @@ fn text(built: &Built, volume: Volume) -> String {
     if volume == Volume::Verbose {
         lines.extend(differences(built));
     }
-    if let Some(outcome) = &built.outcome {
+    if let Some(outcome) = built.outcome.as_ref().filter(|made| !made.image.is_device) {
         let path = outcome.image.path.display();
         lines.push(format!(
             "try it: qemu-system-x86_64 -m 1G -usb -device usb-storage,drive=s \
              -drive if=none,id=s,format=raw,snapshot=on,file={path}"
         ));
         lines.push(format!(
-            "write it to a stick: dd if={path} of=/dev/sdX bs=4M conv=fsync   (/dev/sdX is overwritten)"
+            "write it to a stick: livestick write {path} /dev/sdX   (`livestick devices` lists them)"
         ));
     }
     lines.join("\n")
@@ -166,6 +168,7 @@ fn differences(built: &Built) -> Vec<String> {
     lines.chain(missing).collect()
 }
 
-fn size(bytes: u64) -> String {
+/// So many bytes, for people.
+pub fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().si().to_string()
 }

@@ -2,11 +2,13 @@
 
 mod build;
 pub mod compression;
+mod device;
 mod plan;
 mod squashfs;
 mod stick;
 
-pub use build::Build;
+pub use build::{Build, Place};
+pub use device::{Consent, ImageFile, Restore, Verify, Write};
 pub use plan::Plan;
 pub use squashfs::{
     Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::settings::{Build, OutputStyle, Stick};
+use crate::settings::{Build, OutputStyle, Place, Stick};
 use std::path::PathBuf;
 
 /// The settings of `livestick plan`, and of `livestick build --dry-run`.
@@ -37,7 +37,10 @@ impl From<Build> for Plan {
     fn from(build: Build) -> Self {
         Self {
             stick: build.stick,
-            output: Some((build.output, build.force)),
+            output: match build.place {
+                Place::Image { path, force } => Some((path, force)),
+                Place::Device { .. } => None,
+            },
             audit: false,
             html: None,
             output_style: build.output_style,

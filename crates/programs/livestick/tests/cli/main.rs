@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod device;
 mod plan;
 mod squashfs;
 mod squashfs_limits;

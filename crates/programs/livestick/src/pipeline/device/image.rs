@@ -1,0 +1,70 @@
+//! The image that is written: a file or standard input, compressed or not.
+
+use crate::failure::{Exit, Failure};
+use crate::settings::ImageFile;
+use anyhow::Context;
+use livestick_tar::Compression;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+
+/// An image that begins as one.
+pub struct Opened {
+    /// Its bytes, from the first on.
+    pub reader: Box<dyn Read>,
+    /// How many, where that is known.
+    pub length_bytes: Option<u64>,
+    /// Whether its volume is where livestick puts it, and can grow.
+    pub has_volume: bool,
+}
+
+/// More than what tells compressed from other files.
+const BUFFER_BYTES: usize = 1 << 20;
+const SECTOR_BYTES: usize = 512;
+
+/// Opens the image, and looks at its first sector.
+pub fn open(image: &ImageFile) -> Result<Opened, Failure> {
+    let refused = |error: anyhow::Error| Failure::new(Exit::Refused, error);
+    let (input, length): (Box<dyn Read>, Option<u64>) = match image {
+        ImageFile::StandardInput => (Box::new(io::stdin()), None),
+        ImageFile::Path(path) => {
+            let mut file = File::open(path)
+                .with_context(|| format!("cannot open {}", path.display()))
+                .map_err(refused)?;
+            // Of a device, the metadata do not tell the length; a pipe has none.
+            let length = file.seek(SeekFrom::End(0)).ok();
+            if length.is_some() {
+                file.rewind().context("cannot read the image")?;
+            }
+            (Box::new(file), length)
+        }
+    };
+    let name = match image {
+        ImageFile::StandardInput => "standard input".to_owned(),
+        ImageFile::Path(path) => path.display().to_string(),
+    };
+    let unreadable = || format!("cannot read {name}");
+    let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
+    let start = input.fill_buf().with_context(unreadable).map_err(refused)?;
+    let compression = Compression::of_magic(start);
+    let mut reader = compression
+        .decoder(input)
+        .with_context(unreadable)
+        .map_err(refused)?;
+    let mut first = Vec::with_capacity(SECTOR_BYTES);
+    reader
+        .by_ref()
+        .take(SECTOR_BYTES as u64)
+        .read_to_end(&mut first)
+        .with_context(unreadable)
+        .map_err(refused)?;
+    if first.get(510..) != Some(b"\x55\xaa") {
+        let message = format!("{name} is not the image of a disk: it has no partition table");
+        return Err(Failure::message(Exit::Refused, message)
+            .hint("give an image that `livestick build` has made"));
+    }
+    Ok(Opened {
+        has_volume: livestick_volume::begins_device(&first),
+        reader: Box::new(Cursor::new(first).chain(reader)),
+        length_bytes: length.filter(|_| compression == Compression::Stored),
+    })
+}

@@ -1,0 +1,146 @@
+//! Which disks are written, and that somebody wants it.
+
+use super::devices::content;
+use crate::failure::{Exit, Failure};
+use crate::report::{say, size};
+use crate::settings::Consent;
+use anyhow::Context;
+use livestick_device::{ClaimError, Claimed, Disk, Fixed, Refusal};
+use std::io::{self, BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// A disk that may be written.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The disk, as it was looked at.
+    pub disk: Disk,
+    fixed: Fixed,
+}
+
+impl Target {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.disk.device.name
+    }
+}
+
+/// Finds the disks that were named, and refuses those that must not be written.
+pub fn choose(devices: &[PathBuf], consent: &Consent) -> Result<Vec<Target>, Failure> {
+    let disks = Disk::list().context("cannot list the disks of this machine")?;
+    let find = |path: &PathBuf| {
+        livestick_device::find(&disks, path).map_err(|error| {
+            Failure::new(Exit::Refused, error)
+                .hint("`livestick devices` lists the disks of this machine")
+        })
+    };
+    let fixed = consent.allow_fixed.iter().map(find);
+    let fixed = fixed.collect::<Result<Vec<_>, _>>()?;
+    let mut targets: Vec<Target> = Vec::new();
+    for path in devices {
+        let mut disk = find(path)?.clone();
+        if targets
+            .iter()
+            .any(|target| target.name() == disk.device.name)
+        {
+            let message = format!("{} is named twice", disk.device.name);
+            return Err(Failure::message(Exit::Usage, message));
+        }
+        let fixed = match fixed.iter().any(|fixed| fixed.number == disk.number) {
+            true => Fixed::Allow,
+            false => Fixed::Refuse,
+        };
+        disk.look();
+        if let Some(refusal) = disk.refusals(fixed).into_iter().next() {
+            return Err(refused(&disk, &refusal));
+        }
+        targets.push(Target { disk, fixed });
+    }
+    Ok(targets)
+}
+
+/// The same of one disk.
+pub fn choose_one(device: &Path, consent: &Consent) -> Result<Target, Failure> {
+    let mut targets = choose(&[device.to_owned()], consent)?;
+    targets
+        .pop()
+        .context("no disk was found")
+        .map_err(Failure::from)
+}
+
+/// Asks whoever sits at the terminal, unless nobody is to be asked.
+pub fn confirm(targets: &[Target], consent: &Consent) -> Result<(), Failure> {
+    if consent.yes {
+        return Ok(());
+    }
+    let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !terminal {
+        let message = "nobody is there to say that it is the right device; nothing was written";
+        return Err(Failure::message(Exit::Refused, message)
+            .hint("run it at a terminal, or give --yes once you are sure"));
+    }
+    let names: Vec<_> = targets.iter().map(Target::name).collect();
+    for target in targets {
+        say(&description(&target.disk));
+    }
+    let names = names.join(" ");
+    say(&format!(
+        "All that is on it will be lost. Type its name ({names}) to go on:"
+    ));
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.context("cannot read the answer")?;
+    let words: Vec<_> = answer.split_whitespace().collect();
+    match words.join(" ") == names {
+        true => Ok(()),
+        false => Err(Failure::message(
+            Exit::Refused,
+            "that is not its name; nothing was written",
+        )),
+    }
+}
+
+/// Takes a disk for this process alone.
+pub fn claim(target: &Target) -> Result<Claimed, Failure> {
+    livestick_device::claim(&target.disk, target.fixed).map_err(|error| {
+        let hint = match &error {
+            ClaimError::Refused { refusal } => return refused(&target.disk, refusal),
+            ClaimError::Busy => Some("close what has it open, and unmount it"),
+            ClaimError::Exchanged => Some("look again: `livestick devices`"),
+            ClaimError::Open { .. } => Some("devices are written by root"),
+        };
+        let error = anyhow::Error::new(error).context(target.name().to_owned());
+        let failure = Failure::new(Exit::Refused, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+fn refused(disk: &Disk, refusal: &Refusal) -> Failure {
+    let node = disk.device.node();
+    let message = format!("{} is not written: {refusal}", node.display());
+    let failure = Failure::message(Exit::Refused, message);
+    let fixed = format!("if it is the right one: --allow-fixed {}", node.display());
+    match refusal {
+        Refusal::Fixed { .. } => failure.hint(fixed),
+        refusal => match refusal.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        },
+    }
+}
+
+fn description(disk: &Disk) -> String {
+    let mut words = vec![
+        disk.device.model.clone(),
+        size(disk.device.size_bytes),
+        disk.device.transport.to_string(),
+    ];
+    if !disk.serial.is_empty() {
+        words.push(format!("serial number {}", disk.serial));
+    }
+    words.push(content(disk));
+    words.retain(|word| !word.is_empty());
+    format!("{}: {}", disk.device.node().display(), words.join(", "))
+}

@@ -1,0 +1,201 @@
+//! An image goes onto sticks.
+
+use super::image;
+use super::target::{self, Target};
+use crate::failure::{Exit, Failure};
+use crate::progress::Bars;
+use crate::settings::{ImageFile, Write};
+use livestick_device::{Copied, Destination, DeviceError, Image};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct WrittenSticks {
+    /// The image; `None` where it came from standard input.
+    pub image: Option<PathBuf>,
+    /// Its length, uncompressed, where it was read to its end.
+    pub bytes: Option<u64>,
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// Each stick, in the order in which they were named.
+    pub sticks: Vec<StickResult>,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+    /// The code to exit with.
+    #[serde(skip)]
+    exit: Option<Exit>,
+}
+
+/// A stick.
+#[derive(Debug, Serialize)]
+pub struct StickResult {
+    /// Its node.
+    pub device: PathBuf,
+    /// Vendor and model.
+    pub model: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether everything on it was read back and is as it should be.
+    pub good: bool,
+    /// The length of its volume, where that has grown.
+    pub volume_bytes: Option<u64>,
+    /// What is wrong with it.
+    pub error: Option<String>,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+}
+
+/// Writes them all at once, and reads them back.
+pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
+    let targets = target::choose(&settings.devices, &settings.consent)?;
+    let mut image = image::open(&settings.image)?;
+    require_room(&targets, image.length_bytes)?;
+    let mut warnings = Vec::new();
+    if settings.grow && !image.has_volume {
+        let text = "the image is not one of livestick's: it is written as it is, and does not grow";
+        warnings.push(text.to_owned());
+    }
+    let mut written = WrittenSticks {
+        image: match &settings.image {
+            ImageFile::Path(path) => Some(path.clone()),
+            ImageFile::StandardInput => None,
+        },
+        bytes: image.length_bytes,
+        dry_run: settings.dry_run,
+        seconds: 0.0,
+        sticks: Vec::new(),
+        warnings,
+        exit: None,
+    };
+    if settings.dry_run {
+        written.sticks = targets
+            .iter()
+            .map(|target| StickResult::new(target, Ok(None)))
+            .collect();
+        return Ok(written);
+    }
+    target::confirm(&targets, &settings.consent)?;
+    let claimed = targets
+        .iter()
+        .map(target::claim)
+        .collect::<Result<Vec<_>, _>>()?;
+    let progress: Vec<_> = targets
+        .iter()
+        .map(|target| bars.add(target.name()))
+        .collect();
+    let start = Instant::now();
+    let destinations = claimed.into_iter().zip(&progress);
+    let destinations = destinations.map(|(medium, progress)| Destination { medium, progress });
+    let Copied {
+        image_bytes,
+        sticks,
+    } = livestick_device::copy(
+        Image {
+            reader: &mut image.reader,
+            length_bytes: image.length_bytes,
+            grow: settings.grow && image.has_volume,
+        },
+        destinations.collect(),
+    );
+    drop(progress);
+    written.seconds = start.elapsed().as_secs_f64();
+    written.exit = exit(&sticks, bars.interrupted());
+    written.bytes = image_bytes.as_ref().ok().copied();
+    if let Err(error) = image_bytes {
+        written
+            .warnings
+            .push(format!("the image cannot be read to its end: {error}"));
+    }
+    let results = targets.iter().zip(sticks);
+    let results = results.map(|(target, result)| StickResult::new(target, result));
+    written.sticks = results.collect();
+    Ok(written)
+}
+
+impl WrittenSticks {
+    /// The failure that it is, if any stick is not good.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        let Some(exit) = self.exit else {
+            return Ok(());
+        };
+        let bad = self.sticks.iter().filter(|stick| !stick.good).count();
+        let message = match (exit, self.sticks.len()) {
+            (Exit::Interrupted, _) => "interrupted; what was not finished boots nowhere".to_owned(),
+            (_, 1) => "the stick is not good, and boots nowhere".to_owned(),
+            (_, all) => format!("{bad} of {all} sticks are not good, and boot nowhere"),
+        };
+        let failure = Failure::message(exit, message);
+        Err(match self.sticks.iter().find_map(|stick| stick.hint) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        })
+    }
+}
+
+impl StickResult {
+    fn new(target: &Target, result: Result<Option<u64>, DeviceError>) -> Self {
+        let hint = result.as_ref().err().and_then(DeviceError::hint);
+        let (good, volume_bytes, error) = match result {
+            Ok(volume_bytes) => (true, volume_bytes, None),
+            Err(error) => (
+                false,
+                None,
+                Some(format!("{:#}", anyhow::Error::new(error))),
+            ),
+        };
+        Self {
+            device: target.disk.device.node(),
+            model: target.disk.device.model.clone(),
+            bytes: target.disk.device.size_bytes,
+            good,
+            volume_bytes,
+            error,
+            hint,
+        }
+    }
+}
+
+/// Better before anything is wiped.
+fn require_room(targets: &[Target], length_bytes: Option<u64>) -> Result<(), Failure> {
+    let Some(needed_bytes) = length_bytes else {
+        return Ok(());
+    };
+    let small = targets
+        .iter()
+        .find(|target| target.disk.device.size_bytes < needed_bytes);
+    let Some(small) = small else {
+        return Ok(());
+    };
+    let size_bytes = small.disk.device.size_bytes;
+    let error = DeviceError::TooSmall {
+        size_bytes,
+        needed_bytes,
+    };
+    let error = anyhow::Error::new(error).context(small.name().to_owned());
+    Err(Failure::new(Exit::Refused, error).hint("take a larger stick"))
+}
+
+fn exit(sticks: &[Result<Option<u64>, DeviceError>], interrupted: bool) -> Option<Exit> {
+    let mut errors = sticks
+        .iter()
+        .filter_map(|stick| stick.as_ref().err())
+        .peekable();
+    errors.peek()?;
+    if interrupted {
+        return Some(Exit::Interrupted);
+    }
+    let unverified = |error: &DeviceError| {
+        matches!(
+            error,
+            DeviceError::Differs { .. } | DeviceError::Fake { .. }
+        )
+    };
+    match errors.any(unverified) {
+        true => Some(Exit::Unverified),
+        false => Some(Exit::Failed),
+    }
+}

@@ -1,0 +1,362 @@
+//! The commands for devices, on loop devices.
+
+use crate::support::{assert_fails, debian, is_root, livestick, root_with_kernel, scratch};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const MIB: u64 = 1 << 20;
+
+/// A file of so many bytes as a disk, until this is dropped.
+struct Loop {
+    file: PathBuf,
+    device: String,
+}
+
+impl Loop {
+    /// `None`, said visibly, where this machine lets nobody make one.
+    fn new(folder: &Path, name: &str, length: u64) -> Option<Self> {
+        if !is_root() {
+            return None;
+        }
+        let file = folder.join(name);
+        File::create(&file).unwrap().set_len(length).unwrap();
+        Self::attach(file, &[])
+    }
+
+    fn attach(file: PathBuf, options: &[&str]) -> Option<Self> {
+        let mut command = Command::new("losetup");
+        command.args(["--find", "--show"]).args(options).arg(&file);
+        let output = command
+            .output()
+            .ok()
+            .filter(|output| output.status.success());
+        let Some(output) = output else {
+            assert!(std::env::var_os("CI").is_none(), "no loop device");
+            eprintln!("skipped: no loop device");
+            return None;
+        };
+        let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        Some(Self { file, device })
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Vec<u8> {
+        let mut file = File::open(&self.file).unwrap();
+        file.seek(SeekFrom::Start(offset)).unwrap();
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup")
+            .args(["--detach", &self.device])
+            .status();
+    }
+}
+
+fn run(words: &[&str]) -> Output {
+    let mut command = livestick();
+    command.args(words).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn succeeds(words: &[&str]) -> Output {
+    let output = run(words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {said}");
+    output
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// `livestick write`, of a disk that was named as one to write.
+fn write(image: &str, devices: &[&Loop], more: &[&str]) -> Output {
+    let mut words = vec!["write", "--yes", image];
+    for one in devices {
+        words.extend([&one.device[..], "--allow-fixed", &one.device]);
+    }
+    words.extend(more);
+    run(&words)
+}
+
+/// A stick's image of a root with little more than a kernel.
+fn image(folder: &Path) -> Option<(tempfile::TempDir, PathBuf)> {
+    let root = root_with_kernel(&debian()?);
+    let image = folder.join("stick.img");
+    let built = crate::support::build(root.path(), &image, &[]);
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    Some((root, image))
+}
+
+#[test]
+fn every_disk_is_listed_with_its_verdict() {
+    let folder = scratch();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let listed = json(&succeeds(&["devices", "--all", "--json"]));
+    let rows = listed["devices"].as_array().unwrap();
+    let row = rows
+        .iter()
+        .find(|row| row["path"] == disk.device[..])
+        .unwrap();
+    assert_eq!(
+        (&row["usable"], &row["fixed"]),
+        (&Value::Bool(false), &Value::Bool(true))
+    );
+    assert_eq!(row["bytes"], 64 * MIB);
+    let hardware = json(&succeeds(&["devices", "--json"]));
+    let hardware = hardware["devices"].as_array().unwrap();
+    assert!(hardware.iter().all(|row| row["path"] != disk.device[..]));
+}
+
+#[test]
+fn what_is_not_to_be_written_is_refused_untouched() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let image = path("image");
+    let mut sector = vec![0; 8 << 20];
+    sector[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, &sector).unwrap();
+    fs::write(path("no-image"), vec![1; 4096]).unwrap();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let device = &disk.device[..];
+    let fixed = ["--allow-fixed", device];
+    let with = |words: &[&str], more: &[&str]| run(&[words, more].concat());
+
+    let unnamed = run(&["write", "--yes", &image, device]);
+    assert_fails(&unnamed, 3, &["neither USB nor SD/MMC", "--allow-fixed"]);
+    assert_fails(&with(&["write", &image, device], &fixed), 3, &["--yes"]);
+    let no_image = with(&["write", "--yes", &path("no-image"), device], &fixed);
+    assert_fails(&no_image, 3, &["not the image of a disk"]);
+    assert_fails(
+        &run(&["write", "--yes", &image, &image]),
+        3,
+        &["is not a device"],
+    );
+    assert_fails(
+        &run(&["write", "--yes", &image, "/dev/no-such"]),
+        3,
+        &["cannot find"],
+    );
+    let twice = with(&["write", "--yes", &image, device, device], &fixed);
+    assert_fails(&twice, 2, &["named twice"]);
+    assert!(disk.read(0, 4096) == [0; 4096], "it was written");
+
+    let long = path("long");
+    File::create(&long).unwrap().set_len(65 * MIB).unwrap();
+    File::options()
+        .write(true)
+        .open(&long)
+        .unwrap()
+        .write_all(&sector)
+        .unwrap();
+    let small = with(&["write", "--yes", &long, device], &fixed);
+    assert_fails(&small, 3, &["take a larger stick"]);
+
+    let made = Command::new("mkfs.ext4").args(["-q", device]).status();
+    let at = path("mounted");
+    fs::create_dir(&at).unwrap();
+    let mounted = Command::new("mount").args([device, &at]).status();
+    assert!(made.unwrap().success() && mounted.unwrap().success());
+    let before = fs::read(&disk.file).unwrap();
+    let refusals = ["write", "restore"].map(|command| match command {
+        "write" => with(&["write", "--yes", &image, device], &fixed),
+        _ => with(&["restore", "--yes", device], &fixed),
+    });
+    let unchanged = fs::read(&disk.file).unwrap() == before;
+    assert!(Command::new("umount").arg(&at).status().unwrap().success());
+    for refused in &refusals {
+        assert_fails(refused, 3, &["is mounted at", "umount"]);
+    }
+    assert!(unchanged, "a mounted disk was written");
+}
+
+#[test]
+fn large_sectors_are_refused() {
+    let folder = scratch();
+    if !is_root() {
+        return;
+    }
+    let file = folder.path().join("disk");
+    File::create(&file).unwrap().set_len(64 * MIB).unwrap();
+    let Some(disk) = Loop::attach(file, &["--sector-size", "4096"]) else {
+        return;
+    };
+    let refused = run(&[
+        "restore",
+        "--yes",
+        &disk.device,
+        "--allow-fixed",
+        &disk.device,
+    ]);
+    assert_fails(&refused, 3, &["4096", "SYSLINUX"]);
+}
+
+#[test]
+fn an_image_goes_onto_many_sticks_from_anywhere_and_verifies() {
+    let folder = scratch();
+    let Some((root, image)) = image(folder.path()) else {
+        return;
+    };
+    let length = fs::metadata(&image).unwrap().len();
+    let sticks = [
+        ("one", length + 300 * MIB),
+        ("two", length),
+        ("three", 4096 * MIB),
+    ];
+    let sticks = sticks.map(|(name, length)| Loop::new(folder.path(), name, length));
+    let [Some(one), Some(two), Some(three)] = sticks else {
+        return;
+    };
+    let path = image.to_str().unwrap();
+    let written = write(path, &[&one, &two, &three], &["--json"]);
+    assert!(
+        written.status.success(),
+        "{}",
+        String::from_utf8_lossy(&written.stderr)
+    );
+    let report = json(&written);
+    let volume = |index: usize| report["sticks"][index]["volume_bytes"].as_u64();
+    assert!(volume(0).unwrap() > length + 290 * MIB);
+    assert_eq!(volume(1), None);
+    assert!(volume(2).unwrap() > 4090 * MIB);
+    for stick in [&one, &two, &three] {
+        let source = root.path().to_str().unwrap();
+        let verified = succeeds(&["verify", &stick.device, "--against", source, "--json"]);
+        let verified = json(&verified);
+        assert_eq!(verified["good"], true);
+        assert_eq!(verified["against"]["differences"], 0);
+    }
+    let inspected = json(&succeeds(&["inspect", &three.device, "--json"]));
+    assert_eq!(inspected["system"]["title"], "Test 1");
+
+    // The same, compressed, through a pipe.
+    let mut zstd = Command::new("zstd");
+    let packed = zstd
+        .args(["-q", "-1", "-c", path])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut packed = packed.unwrap();
+    let mut command = livestick();
+    command.args(["write", "--yes", "--no-grow", "-", &one.device]);
+    command.args(["--allow-fixed", &one.device]);
+    let output = command
+        .stdin(packed.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(packed.wait().unwrap().success());
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(one.read(0, 4 << 20) == fs::read(&image).unwrap()[..4 << 20]);
+    succeeds(&["verify", &one.device]);
+
+    let fixed = [
+        "restore",
+        "--yes",
+        &one.device,
+        "--allow-fixed",
+        &one.device,
+    ];
+    succeeds(&fixed);
+    let plain = json(&succeeds(&["inspect", &one.device, "--json"]));
+    assert_eq!(
+        (&plain["system"], plain["files"].as_array().unwrap().len()),
+        (&Value::Null, 0)
+    );
+    assert_fails(&run(&["verify", &one.device]), 4, &["is damaged"]);
+}
+
+#[test]
+fn a_stick_is_built_without_an_image() {
+    let folder = scratch();
+    let Some(debian) = debian() else { return };
+    let root = root_with_kernel(&debian);
+    let Some(stick) = Loop::new(folder.path(), "stick", 1024 * MIB) else {
+        return;
+    };
+    let source = root.path().to_str().unwrap();
+    let built = succeeds(&[
+        "build",
+        source,
+        "--to",
+        &stick.device,
+        "--yes",
+        "--allow-fixed",
+        &stick.device,
+        "-z",
+        "zstd:1",
+        "--json",
+    ]);
+    let built = json(&built);
+    assert_eq!(built["image"]["is_device"], true);
+    succeeds(&["verify", &stick.device, "--against", source]);
+    fs::write(root.path().join("etc/hostname"), "changed").unwrap();
+    let changed = run(&["verify", &stick.device, "--against", source]);
+    assert_fails(&changed, 4, &["not what the source is"]);
+    let said = String::from_utf8_lossy(&changed.stdout).into_owned();
+    assert!(said.contains("/etc/hostname"), "{said}");
+}
+
+#[test]
+fn damage_is_named_by_file() {
+    let folder = scratch();
+    let Some((_root, image)) = image(folder.path()) else {
+        return;
+    };
+    let path = image.to_str().unwrap();
+    let inspected = json(&succeeds(&["inspect", path, "--json"]));
+    assert_eq!(inspected["volume"]["label"], "LIVESTICK");
+    succeeds(&["verify", path]);
+    // What each file begins with is found in the image, and changed there.
+    let whole = fs::read(&image).unwrap();
+    for file in [
+        "live/filesystem.squashfs",
+        "syslinux/ldlinux.sys",
+        "live/manifest",
+    ] {
+        let extracted = folder.path().join("extracted");
+        let _ = fs::remove_file(&extracted);
+        let drive = format!("{path}@@1M");
+        let copied = Command::new("mcopy")
+            .args([
+                "-n",
+                "-i",
+                &drive,
+                &format!("::/{file}"),
+                extracted.to_str().unwrap(),
+            ])
+            .status();
+        assert!(copied.unwrap().success());
+        let start = &fs::read(&extracted).unwrap()[..64];
+        let place = whole.windows(64).position(|bytes| bytes == start).unwrap() + 40;
+        let mut damaged = File::options().write(true).open(&image).unwrap();
+        let mut put = |byte: u8| {
+            damaged.seek(SeekFrom::Start(place as u64)).unwrap();
+            damaged.write_all(&[byte]).unwrap();
+        };
+        put(whole[place] ^ 1);
+        let verified = run(&["verify", path]);
+        put(whole[place]);
+        assert_fails(&verified, 4, &["is damaged"]);
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert!(said.contains(file), "{file}: {said}");
+    }
+    succeeds(&["verify", path]);
+}
