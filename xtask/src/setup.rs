@@ -204,6 +204,12 @@ const PACKAGES: &[Package] = {
             "makes archives in its own way",
             &[CrossChecks],
         ),
+        package(
+            "chromium",
+            &["chromium"],
+            "opens the page of a plan",
+            &[CrossChecks],
+        ),
         package("zstd", &["zstd"], "unpacks zstd", &[CrossChecks]),
         package("xz-utils", &["xz"], "unpacks xz", &[CrossChecks]),
         package("bc", &["bc"], "adds the seconds up", &[ByHand]),

@@ -8,9 +8,13 @@ const byId = (id) => document.getElementById(id);
 const PACKAGE_TILES = 150;
 // Room around tiles, and for the label of one that is open, in pixels.
 const GAP = 3;
-const LABEL = 22;
+const LABEL = 24;
+const CELL_LABEL = 17;
+// How many levels are drawn inside a tile.
+const PREVIEW_DEPTH = 3;
 // Hues are this far apart: the golden angle never repeats.
 const HUE_STEP = 137.508;
+const FIRST_HUE = 75;
 
 function element(name, options = {}, ...children) {
   const { class: classes, attributes = {}, ...properties } = options;
@@ -93,6 +97,7 @@ const tops = {
   directories: { ...plan.sizes.directories, name: "/" },
   packages: plan.package_manager ? packagesAsTree() : null,
 };
+for (const top of Object.values(tops)) if (top) paint(top, FIRST_HUE);
 const state = { view: "directories", measure: "stored_bytes", path: [tops.directories] };
 const size = (entry) => entry[state.measure];
 const here = () => state.path[state.path.length - 1];
@@ -148,16 +153,13 @@ function inset(box, by) {
   return { x: box.x + by, y: box.y + by, width: box.width - 2 * by, height: box.height - 2 * by };
 }
 
-function hueOf(entry, index) {
-  // Below the top, all that is in a directory keeps its hue, with a little variation.
-  const top = state.path[1];
-  const rank = (entry) => tops[state.view].entries.indexOf(entry);
-  if (!top) return rank(entry) * HUE_STEP + 215;
-  return rank(top) * HUE_STEP + 215 + ((index % 7) - 3) * 9;
+// A hue for each, which it keeps from the preview to its own map.
+function paint(entry, hue) {
+  entry.hue = hue;
+  (entry.entries ?? []).forEach((child, rank) => paint(child, hue + (rank + 1) * HUE_STEP));
 }
 
-function tileOf({ entry, ...box }, index) {
-  entry.hue = hueOf(entry, index);
+function tileOf({ entry, ...box }) {
   const tile = element("button", { type: "button", class: `tile ${entry.kind}`, tabIndex: -1 });
   const inner = inset(box, GAP / 2);
   place(tile, inner);
@@ -174,14 +176,20 @@ function tileOf({ entry, ...box }, index) {
   return tile;
 }
 
-// What is in a directory, for the eye only.
-function preview(entry, box) {
-  const room = { x: GAP, y: LABEL + GAP, width: box.width - 2 * GAP, height: box.height - LABEL - 2 * GAP };
-  const visible = squarify(entry.entries, room).filter((one) => one.width > 6 && one.height > 6);
+// What is in a directory and in what is in it, for the eye only.
+function preview(entry, box, depth = 1) {
+  const label = depth === 1 ? LABEL : CELL_LABEL;
+  const room = { x: GAP, y: label, width: box.width - 2 * GAP, height: box.height - label - GAP };
+  const visible = squarify(entry.entries, room).filter((one) => one.width > 5 && one.height > 5);
   return visible.map(({ entry: child, ...at }) => {
-    const text = at.width > 50 && at.height > 16 ? child.name : "";
-    const cell = element("i", { attributes: { "aria-hidden": "true" } }, text);
-    place(cell, inset(at, 1));
+    const cell = element("i", { class: child.kind, attributes: { "aria-hidden": "true" } });
+    const inner = inset(at, 1);
+    place(cell, inner);
+    cell.style.setProperty("--hue", child.hue);
+    const named = inner.width > 40 && inner.height > CELL_LABEL;
+    if (named) cell.append(element("u", {}, child.name));
+    const opened = named && depth < PREVIEW_DEPTH && isOpenable(child) && inner.width > 60 && inner.height > 50;
+    if (opened) cell.append(...preview(child, inner, depth + 1));
     return cell;
   });
 }
@@ -223,6 +231,7 @@ function follow() {
 function open(path, focus = true) {
   state.path = path;
   draw();
+  byId("map").classList.add("moving");
   if (location.hash !== address()) history.pushState(null, "", address());
   if (focus) (byId("map").querySelector(".tile") ?? byId("map")).focus();
 }
@@ -239,7 +248,8 @@ function draw() {
   const map = byId("map");
   const box = { x: 0, y: 0, width: map.clientWidth, height: map.clientHeight };
   const placed = squarify(here().entries ?? [], inset(box, GAP));
-  const tiles = placed.map((one, index) => Object.assign(tileOf(one, index), { entry: one.entry }));
+  const tiles = placed.map((one) => Object.assign(tileOf(one), { entry: one.entry }));
+  map.classList.remove("moving");
   map.replaceChildren(...tiles);
   if (tiles.length) tiles[0].tabIndex = 0;
   byId("detail").textContent = describe(here());
