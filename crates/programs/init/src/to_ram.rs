@@ -43,8 +43,12 @@ pub fn copy(medium: Medium, report: &Report) -> Result<Medium, Failure> {
         source,
     })?;
     let Medium {
-        device, manifest, ..
+        device,
+        manifest,
+        image: on_stick,
     } = medium;
+    // What is open cannot be unmounted.
+    drop(on_stick);
     match unmount(MOUNT_POINT, UnmountFlags::empty()) {
         Ok(()) => report.announce(&format!(
             "the system is in RAM: the stick ({}) may be removed",
