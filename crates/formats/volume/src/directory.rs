@@ -83,13 +83,13 @@ impl Directories {
         self.0.iter().map(|directory| directory.length_bytes)
     }
 
-    /// The bytes of a directory.
+    /// The bytes of a directory. What has no target is not in it.
     pub(crate) fn bytes(
         &self,
         number: usize,
         label: Label,
         timestamp: Timestamp,
-        target: impl Fn(Node) -> Target,
+        target: impl Fn(Node) -> Option<Target>,
     ) -> Vec<u8> {
         let directory = &self.0[number];
         let mut bytes = Vec::with_capacity(directory.length_bytes);
@@ -97,10 +97,14 @@ impl Directories {
             let attribute = format::ATTRIBUTE_LABEL;
             bytes.extend(format::entry(label.padded(), attribute, 0, 0, timestamp));
         } else {
-            let this = target(Node::Directory(number)).cluster;
+            let cluster = |number| {
+                let target = target(Node::Directory(number));
+                target.map_or(0, |target| target.cluster)
+            };
+            let this = cluster(number);
             let parent = match directory.parent {
                 ROOT => 0, // How `..` names the root, wherever that lies.
-                parent => target(Node::Directory(parent)).cluster,
+                parent => cluster(parent),
             };
             for (name, cluster) in [(*b".          ", this), (*b"..         ", parent)] {
                 let attribute = format::ATTRIBUTE_DIRECTORY;
@@ -108,7 +112,9 @@ impl Directories {
             }
         }
         for child in &directory.children {
-            child.append_to(&mut bytes, target(child.node), timestamp);
+            if let Some(target) = target(child.node) {
+                child.append_to(&mut bytes, target, timestamp);
+            }
         }
         bytes
     }

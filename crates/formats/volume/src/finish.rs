@@ -122,13 +122,16 @@ pub(crate) fn finish(
     })
 }
 
-/// The length of every file, in the plan's order.
-fn final_lengths(plan: &Plan, lengths: &[FinalLength<'_>]) -> Result<Vec<u32>, FinishError> {
+/// The length of every file, in the plan's order; `None` for one that is not there.
+fn final_lengths(
+    plan: &Plan,
+    lengths: &[FinalLength<'_>],
+) -> Result<Vec<Option<u32>>, FinishError> {
     let mut given = vec![None; plan.files.len()];
     for &FinalLength { path, length_bytes } in lengths {
         let index = plan.file_index(path);
         let reserved = index.and_then(|index| match plan.files[index].length {
-            PlacedLength::AtMost(limit) => Some((index, limit)),
+            PlacedLength::AtMost(limit) | PlacedLength::Maybe(limit) => Some((index, limit)),
             PlacedLength::Exact(_) => None,
         });
         let path = || path.to_owned();
@@ -142,34 +145,39 @@ fn final_lengths(plan: &Plan, lengths: &[FinalLength<'_>]) -> Result<Vec<u32>, F
         })?);
     }
     let lengths = plan.files.iter().zip(given).map(|(file, given)| {
-        let exact = match file.length {
-            PlacedLength::Exact(length) => Some(length),
-            PlacedLength::AtMost(_) => given,
-        };
-        exact.ok_or_else(|| FinishError::Missing {
+        let missing = || FinishError::Missing {
             path: file.path.clone(),
-        })
+        };
+        match file.length {
+            PlacedLength::Exact(length) => Ok(Some(length)),
+            PlacedLength::AtMost(_) => given.ok_or_else(missing).map(Some),
+            PlacedLength::Maybe(_) => Ok(given),
+        }
     });
     lengths.collect()
 }
 
-fn file_targets(plan: &Plan, lengths: Vec<u32>) -> Vec<Target> {
+fn file_targets(plan: &Plan, lengths: Vec<Option<u32>>) -> Vec<Option<Target>> {
     let targets = plan.files.iter().zip(lengths);
-    let targets = targets.map(|(file, length_bytes)| Target {
-        // An empty file has no clusters, and says so with 0.
-        cluster: if length_bytes == 0 {
-            0
-        } else {
-            file.start_cluster
-        },
-        length_bytes,
+    let targets = targets.map(|(file, length_bytes)| {
+        let length_bytes = length_bytes?;
+        Some(Target {
+            // An empty file has no clusters, and says so with 0.
+            cluster: if length_bytes == 0 {
+                0
+            } else {
+                file.start_cluster
+            },
+            length_bytes,
+        })
     });
     targets.collect()
 }
 
 /// Every run of clusters that is in use.
-fn runs(plan: &Plan, files: &[Target]) -> Vec<Run> {
-    let used = files.iter().filter(|target| target.length_bytes > 0);
+fn runs(plan: &Plan, files: &[Option<Target>]) -> Vec<Run> {
+    let there = files.iter().flatten();
+    let used = there.filter(|target| target.length_bytes > 0);
     let files = used.map(|target| Run {
         start: target.cluster,
         length: target.length_bytes.div_ceil(plan.geometry.cluster_bytes()),
@@ -197,21 +205,25 @@ pub(crate) fn fat_of<'a>(chains: impl Iterator<Item = &'a [Run]>) -> Vec<u8> {
     bytes
 }
 
-fn directory_writes(plan: &Plan, files: &[Target], options: &Options) -> Vec<MetadataWrite> {
+fn directory_writes(
+    plan: &Plan,
+    files: &[Option<Target>],
+    options: &Options,
+) -> Vec<MetadataWrite> {
     let target = |node: Node| match node {
         Node::File(index) => files[index],
-        Node::Directory(number) => Target {
+        Node::Directory(number) => Some(Target {
             cluster: plan.directory_runs[number].start,
             length_bytes: 0,
-        },
+        }),
     };
     let cluster_bytes = plan.geometry.cluster_bytes() as usize;
     let writes = plan.directory_runs.iter().enumerate().map(|(number, run)| {
         let (label, timestamp) = (options.label, options.timestamp);
         let mut bytes = plan.directories.bytes(number, label, timestamp, target);
         // A directory ends with a zero byte; the rest of its clusters is never looked at, but what
-        // a device held before would be.
-        bytes.resize(bytes.len().next_multiple_of(cluster_bytes), 0);
+        // a device held before would be. All of them stay its own, though fewer files turned up.
+        bytes.resize(run.length as usize * cluster_bytes, 0);
         write(plan.geometry.cluster_lba(run.start), bytes)
     });
     writes.collect()
@@ -329,14 +341,17 @@ mod tests {
         let lengths = lengths
             .iter()
             .map(|&(path, length_bytes)| FinalLength { path, length_bytes });
-        let options = Options {
+        plan.finish(&lengths.collect::<Vec<_>>(), &options())
+    }
+
+    fn options() -> Options {
+        Options {
             label: "A".parse().unwrap(),
             serial: 1,
             mbr_signature: 2,
             timestamp: Timestamp::from_unix_seconds(0),
             boot_code: None,
-        };
-        plan.finish(&lengths.collect::<Vec<_>>(), &options)
+        }
     }
 
     #[test]
@@ -372,6 +387,27 @@ mod tests {
         assert_eq!(entries(10_000), [end, 4, end, 6, 7, end, end]);
         assert_eq!(entries(4096), [end, 4, end, end, 0, 0, end]);
         assert_eq!(entries(0), [end, 4, end, 0, 0, 0, end]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_needed_leaves_no_trace() {
+        let file = |path: &str, length| PlannedFile {
+            path: path.to_owned(),
+            length,
+        };
+        let both = [
+            file("one", Length::AtMost(5000)),
+            file("two", Length::Maybe(5000)),
+        ];
+        let bytes = |files: &[PlannedFile]| {
+            let one = FinalLength {
+                path: "one",
+                length_bytes: 5000,
+            };
+            let plan = Plan::new(files, Size::Fit).unwrap();
+            plan.finish(&[one], &options()).unwrap().writes
+        };
+        assert_eq!(bytes(&both), bytes(&both[..1]));
     }
 
     #[test]

@@ -24,9 +24,12 @@ pub struct PlannedFile {
 pub enum Length {
     /// It has this length.
     Exact(u64),
-    /// Its clusters are reserved for this length; [`Plan::finish`] hears the true one. Where it is
-    /// the last file of a [`Size::Fixed`] volume, it gets what space there is, up to this.
+    /// Its clusters are reserved for this length; [`Plan::finish`] hears the true one. Where no other
+    /// kind comes after it on a [`Size::Fixed`] volume but [`Self::Maybe`], it gets what space there
+    /// is, up to this.
     AtMost(u64),
+    /// As `AtMost`, but only where there is need: without a final length there is no such file.
+    Maybe(u64),
 }
 
 /// The space of a file on the device.
@@ -124,6 +127,7 @@ pub(crate) struct PlacedFile {
 pub(crate) enum PlacedLength {
     Exact(u32),
     AtMost(u32),
+    Maybe(u32),
 }
 
 impl Plan {
@@ -218,7 +222,7 @@ impl Plan {
 impl PlacedLength {
     pub(crate) fn limit_bytes(self) -> u32 {
         match self {
-            Self::Exact(bytes) | Self::AtMost(bytes) => bytes,
+            Self::Exact(bytes) | Self::AtMost(bytes) | Self::Maybe(bytes) => bytes,
         }
     }
 }
@@ -251,10 +255,11 @@ fn checked(file: &PlannedFile) -> Result<PlacedLength, PlanError> {
     match file.length {
         Length::Exact(bytes) => narrow(bytes).map(PlacedLength::Exact),
         Length::AtMost(bytes) => narrow(bytes).map(PlacedLength::AtMost),
+        Length::Maybe(bytes) => narrow(bytes).map(PlacedLength::Maybe),
     }
 }
 
-/// The geometry that holds all of it. On a fixed size, the last file's limit gives way.
+/// The geometry that holds all of it. On a fixed size, the limits of the last files give way.
 fn geometry_for(
     size: Size,
     directories: &[u32],
@@ -273,11 +278,8 @@ fn geometry_for(
     let Size::Fixed(size_bytes) = size else {
         return Ok(Geometry::fit(directories_need + files_need(files))?);
     };
-    let (needed, last) = match files.split_last_mut() {
-        Some((PlacedLength::AtMost(limit), others)) => (files_need(others), Some(limit)),
-        _ => (files_need(files), None),
-    };
-    let needed = directories_need + needed;
+    let (others, open) = files.split_at_mut(open_from(files));
+    let needed = directories_need + files_need(others);
     let geometry = Geometry::fixed(size_bytes)?;
     let geometry = geometry.filter(|geometry| u64::from(geometry.clusters_limit) >= needed);
     let Some(geometry) = geometry else {
@@ -286,12 +288,26 @@ fn geometry_for(
             needed_bytes: Geometry::sufficient_bytes(needed, sectors_per_cluster)?,
         });
     };
-    if let Some(limit) = last {
-        let rest = u64::from(geometry.clusters_limit) - needed;
-        let rest_bytes = rest * u64::from(cluster_bytes);
-        *limit = u32::try_from(rest_bytes).map_or(*limit, |rest| rest.min(*limit));
+    let rest = u64::from(geometry.clusters_limit) - needed;
+    let mut rest_bytes = rest * u64::from(cluster_bytes);
+    for file in open {
+        if let PlacedLength::AtMost(limit) | PlacedLength::Maybe(limit) = file {
+            *limit = u32::try_from(rest_bytes).map_or(*limit, |rest| rest.min(*limit));
+            rest_bytes -= u64::from(*limit);
+        }
     }
     Ok(geometry)
+}
+
+/// Where the files begin that share what space there is: the last one with a reserved length, and
+/// those that may follow it.
+fn open_from(files: &[PlacedLength]) -> usize {
+    let firm = |length: &PlacedLength| !matches!(length, PlacedLength::Maybe(_));
+    match files.iter().rposition(firm) {
+        Some(last) if matches!(files[last], PlacedLength::AtMost(_)) => last,
+        Some(last) => last + 1,
+        None => 0,
+    }
 }
 
 #[cfg(test)]
@@ -393,5 +409,21 @@ mod tests {
         assert_eq!(place.offset_bytes + place.limit_bytes, 511 * MIB);
         let roomy = Plan::new(&files, Size::Fixed(6 << 30)).unwrap();
         assert_eq!(roomy.place("b").unwrap().limit_bytes, FILE_LIMIT_BYTES);
+    }
+
+    #[test]
+    fn the_last_files_share_what_a_fixed_size_leaves() {
+        let files = [
+            file("a", Length::AtMost(MIB)),
+            file("b", Length::AtMost(256 * MIB)),
+            file("c", Length::Maybe(256 * MIB)),
+            file("d", Length::Maybe(256 * MIB)),
+        ];
+        let plan = Plan::new(&files, Size::Fixed(512 * MIB)).unwrap();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|path| plan.place(path).unwrap());
+        assert_eq!((a.limit_bytes, b.limit_bytes), (MIB, 256 * MIB));
+        assert_eq!(b.offset_bytes + b.limit_bytes, c.offset_bytes);
+        assert_eq!(c.offset_bytes + c.limit_bytes, 511 * MIB);
+        assert_eq!(d.limit_bytes, 0);
     }
 }
