@@ -2,15 +2,19 @@
 //! functions. What rustix has, the other crates use directly.
 
 mod block_device;
+mod device_mapper;
 mod loop_device;
 mod mount_clone;
+mod swap;
 mod uevent_socket;
 mod writeback;
 mod xattr_at;
 
 pub use block_device::{disk_sequence, drop_buffers, reread_partitions};
+pub use device_mapper::{JoinedDevice, Part};
 pub use loop_device::LoopDevice;
 pub use mount_clone::clone_mount_read_only;
+pub use swap::swap_on;
 pub use uevent_socket::{Received, UeventSocket};
 pub use writeback::start_writeback;
 pub use xattr_at::{get_xattr_at, list_xattrs_at};
