@@ -5,8 +5,8 @@ use crate::layers::ROOT;
 use livestick_handoff::CommandLine;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2, readlink, statfs};
 use rustix::io::Errno;
-use rustix::mount::mount_move;
-use rustix::process::{chdir, chroot};
+use rustix::mount::{UnmountFlags, mount_move, unmount};
+use rustix::process::{chdir, chroot, pivot_root};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -65,7 +65,9 @@ impl Program {
 /// Takes the kernel's file systems along, deletes what is in the initramfs, and makes the new root the
 /// root. Process 1 does this for the kernel's threads, too, with which it shares it.
 ///
-/// `pivot_root` refuses to move the initramfs, so the new root is moved over it.
+/// Since Linux 7.0 the initramfs is mounted on something, and `pivot_root` changes it for the new root;
+/// then it goes as a whole. Before, it is the bottom, which `pivot_root` refuses to move: what is in it
+/// is deleted, and the new root is moved over it.
 pub fn switch_root() -> Result<(), Failure> {
     let failed = |step| {
         move |error: Errno| Failure::Switch {
@@ -83,6 +85,11 @@ pub fn switch_root() -> Result<(), Failure> {
         mount_move(folder, target.as_str()).map_err(failed("moving a mount"))?;
     }
     chdir(ROOT).map_err(failed("entering the root"))?;
+    if pivot_root(".", ".").is_ok() {
+        // The old root is now mounted over the new one, and `.` is the old one (pivot_root(2)).
+        unmount(".", UnmountFlags::DETACH).map_err(failed("unmounting the initramfs"))?;
+        return chdir("/").map_err(failed("entering the root"));
+    }
     delete_initramfs();
     mount_move(".", "/").map_err(failed("moving the root"))?;
     chroot(".").map_err(failed("changing the root"))?;
