@@ -110,7 +110,7 @@ fn manifest_and_seal_agree_with_the_image() {
     let image_bytes = fs::metadata(stick.extract(paths::ROOT_IMAGE))
         .unwrap()
         .len();
-    assert_eq!(manifest.image_bytes, image_bytes);
+    assert_eq!(manifest.segments.image_bytes(), image_bytes);
 
     let initrd = fs::read(stick.extract(paths::INITRD)).unwrap();
     let heading = b"livestick-seal ";
@@ -120,8 +120,31 @@ fn manifest_and_seal_agree_with_the_image() {
         .unwrap();
     let seal = Seal::parse(&initrd[start..start + Seal::LENGTH_BYTES]).unwrap();
     assert_eq!(seal.identity, manifest.identity);
-    assert_eq!(seal.image_bytes, image_bytes);
+    assert_eq!(seal.segments, manifest.segments);
     assert_eq!(seal.kernel_release, manifest.kernel_release);
+}
+
+#[test]
+fn segments_make_the_same_image() {
+    let Some(root) = test_root() else { return };
+    let build = |arguments: &[&str]| {
+        let stick = Stick::build(&root, arguments, &[("SOURCE_DATE_EPOCH", "1700000000")]);
+        let manifest = Manifest::parse(&fs::read(stick.extract(paths::MANIFEST)).unwrap());
+        (stick, manifest.unwrap())
+    };
+    let (_, whole) = build(&[]);
+    let (stick, manifest) = build(&["--segment-size", "32MiB"]);
+    assert!(manifest.segments.count() > 2, "{manifest:?}");
+    assert_eq!(manifest.image_sha256, whole.image_sha256);
+    let joined = stick.extract(paths::ROOT_IMAGE);
+    let mut file = fs::File::options().append(true).open(&joined).unwrap();
+    for segment in manifest.segments.iter().skip(1) {
+        let mut segment = fs::File::open(stick.extract(&segment.path)).unwrap();
+        std::io::copy(&mut segment, &mut file).unwrap();
+    }
+    let mounted = Mounted::squashfs(&joined);
+    let differences = differences(&root, mounted.path()).unwrap();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]

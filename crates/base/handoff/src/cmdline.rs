@@ -1,7 +1,6 @@
 //! The words of the kernel command line that `/init` obeys.
 
-use crate::{BreakPoint, MediumChoice};
-use std::fmt;
+use crate::{BreakPoint, MediumChoice, RamSize};
 use std::time::Duration;
 
 /// What the kernel command line asks of `/init`. Words are whole words, as the kernel splits them;
@@ -18,7 +17,11 @@ pub struct CommandLine {
     /// `break=`: where to stop for a person.
     pub break_points: Vec<BreakPoint>,
     /// `overlay-size=`: how much RAM the changes may take.
-    pub overlay_size: OverlaySize,
+    pub overlay_size: RamSize,
+    /// `zram=`: how much of what programs have in memory may be kept compressed, before compression.
+    pub zram: Option<RamSize>,
+    /// `use-internal-disks`: the system may do with the computer's own disks what it is set up to.
+    pub use_internal_disks: bool,
     /// `live-media-timeout=`: how long to look for the stick before the rescue screen.
     pub medium_timeout: Duration,
     /// `debug`: every step is printed.
@@ -38,15 +41,6 @@ pub struct CommandLine {
     pub rejected: Vec<String>,
 }
 
-/// A limit for the RAM overlay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OverlaySize {
-    /// Per cent of the machine's RAM, from 1 to 100.
-    Percent(u8),
-    /// Bytes, at least 1.
-    Bytes(u64),
-}
-
 /// A module's parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleOption {
@@ -57,6 +51,9 @@ pub struct ModuleOption {
 }
 
 impl CommandLine {
+    /// The word that lets the system use the computer's own disks.
+    pub const USE_INTERNAL_DISKS: &str = "use-internal-disks";
+
     /// Reads `/proc/cmdline`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -105,6 +102,8 @@ impl CommandLine {
                     self.overlay_size = size.parse().ok()?;
                 }
             }
+            "zram" => self.zram = Some(value.parse().ok()?),
+            Self::USE_INTERNAL_DISKS if word == key => self.use_internal_disks = true,
             "live-media-timeout" | "rd.retry" | "rootdelay" => {
                 self.medium_timeout = Duration::from_secs(value.parse().ok()?);
             }
@@ -134,7 +133,9 @@ impl Default for CommandLine {
             check_stick: false,
             medium: None,
             break_points: Vec::new(),
-            overlay_size: OverlaySize::Percent(50),
+            overlay_size: RamSize::Percent(50),
+            zram: None,
+            use_internal_disks: false,
             medium_timeout: Duration::from_secs(120),
             debug: false,
             quiet: false,
@@ -146,45 +147,6 @@ impl Default for CommandLine {
         }
     }
 }
-
-/// As tmpfs takes it for its `size=` option.
-impl fmt::Display for OverlaySize {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Percent(percent) => write!(formatter, "{percent}%"),
-            Self::Bytes(bytes) => write!(formatter, "{bytes}"),
-        }
-    }
-}
-
-/// `50%`, `512M`, `1g`, or bytes.
-impl std::str::FromStr for OverlaySize {
-    type Err = NotASize;
-
-    fn from_str(text: &str) -> Result<Self, NotASize> {
-        if let Some(percent) = text.strip_suffix('%') {
-            let percent = percent.parse().map_err(|_| NotASize)?;
-            let sane = (1..=100).contains(&percent);
-            return sane.then_some(Self::Percent(percent)).ok_or(NotASize);
-        }
-        let (digits, shift) = match text.chars().last().map(|unit| unit.to_ascii_lowercase()) {
-            Some('k') => (&text[..text.len() - 1], 10),
-            Some('m') => (&text[..text.len() - 1], 20),
-            Some('g') => (&text[..text.len() - 1], 30),
-            _ => (text, 0),
-        };
-        let number: u64 = digits.parse().map_err(|_| NotASize)?;
-        let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
-        bytes.map(Self::Bytes).ok_or(NotASize)
-    }
-}
-
-/// The text is not a size of an overlay.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "it is neither a percentage from 1% to 100% nor a number of bytes with an optional K, M or G"
-)]
-pub struct NotASize;
 
 /// The words of a command line as `next_arg` of the kernel's `lib/cmdline.c` splits them: at blanks
 /// that no double quotes enclose. Quotes around a value or a whole word are not part of it.
@@ -297,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_other_live_systems_names_work() {
-        let gibibyte = OverlaySize::Bytes(1 << 30);
+        let gibibyte = RamSize::Bytes(1 << 30);
         for text in [
             "overlay-size=1G",
             "cow_spacesize=1g",
@@ -351,26 +313,20 @@ mod tests {
 
     #[test]
     fn sizes_are_checked() {
-        assert_eq!("100%".parse(), Ok(OverlaySize::Percent(100)));
-        assert_eq!("4096".parse(), Ok(OverlaySize::Bytes(4096)));
-        assert_eq!("300k".parse(), Ok(OverlaySize::Bytes(300 << 10)));
-        for text in [
-            "",
-            "0",
-            "0%",
-            "101%",
-            "%",
-            "M",
-            "-1",
-            "5T",
-            "99999999999G",
-            "5€",
-        ] {
-            assert_eq!(text.parse::<OverlaySize>(), Err(NotASize), "{text}");
-        }
         let line = CommandLine::parse("overlay-size=lots");
-        assert_eq!(line.overlay_size, OverlaySize::Percent(50));
+        assert_eq!(line.overlay_size, RamSize::Percent(50));
         assert_eq!(line.rejected, ["overlay-size=lots"]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_left_alone() {
+        let line = CommandLine::parse("zram=25% use-internal-disks");
+        assert_eq!(line.zram, Some(RamSize::Percent(25)));
+        assert!(line.use_internal_disks);
+        let line = CommandLine::parse("zram use-internal-disks=no");
+        assert_eq!(line.zram, None);
+        assert!(!line.use_internal_disks);
+        assert_eq!(line.rejected, ["zram"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `key=value` lines, which seal and manifest are made of.
 
+use crate::Segments;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
@@ -64,6 +65,21 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn hex<const N: usize>(&self, field: &'static str) -> Result<[u8; N], ParseError> {
         parse_hex(field, self.text(field)?)
+    }
+
+    pub(crate) fn segments(&self) -> Result<Segments, ParseError> {
+        let (image_bytes, field) = (self.value("image-bytes")?, "segment-bytes");
+        let segments = Segments::new(image_bytes, self.value(field)?);
+        segments.ok_or_else(|| ParseError::Value {
+            field,
+            value: self.text(field).unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The values of every field of that name, in order.
+    pub(crate) fn every(&self, field: &str) -> Vec<String> {
+        let found = self.lines.iter().filter(|(key, _)| *key == field);
+        found.map(|(_, value)| (*value).to_owned()).collect()
     }
 
     /// Every `prefix` + `name` = `value`, as (name, value), in order.

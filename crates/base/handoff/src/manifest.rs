@@ -1,7 +1,7 @@
 //! What is on the stick, in words.
 
 use crate::fields::{Fields, hex};
-use crate::{Identity, ParseError};
+use crate::{Identity, ParseError, RamBudget, Segments};
 use std::fmt;
 
 const HEADING: &str = "livestick-manifest 1";
@@ -12,12 +12,17 @@ const HEADING: &str = "livestick-manifest 1";
 pub struct Manifest {
     /// The stick's identity, as in the initramfs's seal.
     pub identity: Identity,
-    /// The exact length of the root image, in bytes.
-    pub image_bytes: u64,
-    /// SHA-256 of the root image.
+    /// The exact length of the root image, and of the files that make it.
+    pub segments: Segments,
+    /// SHA-256 of the root image, all segments together.
     pub image_sha256: [u8; 32],
     /// SHA-256 of boot code and partition table, as the volume's reader takes them together.
     pub boot_sha256: Option<[u8; 32]>,
+    /// How much RAM it needs.
+    pub ram: RamBudget,
+    /// Folders of the root, relative to it, that get a tmpfs of their own: they are empty, and what
+    /// containers put there cannot lie on an overlay.
+    pub stores: Vec<String>,
     /// The kernel's release.
     pub kernel_release: String,
     /// The name of the system on the stick, from its `os-release`.
@@ -44,9 +49,14 @@ impl Manifest {
         let fields = Fields::parse(HEADING, text)?;
         Ok(Self {
             identity: fields.value("identity")?,
-            image_bytes: fields.value("image-bytes")?,
+            segments: fields.segments()?,
             image_sha256: fields.hex("image-sha256")?,
             boot_sha256: fields.hex("boot-sha256").ok(),
+            ram: RamBudget {
+                least_bytes: fields.value("ram-least-bytes")?,
+                to_ram_bytes: fields.value("ram-toram-bytes")?,
+            },
+            stores: fields.every("store"),
             kernel_release: fields.text("kernel-release")?.to_owned(),
             title: fields.text("title")?.to_owned(),
             tool: fields.text("tool")?.to_owned(),
@@ -60,10 +70,17 @@ impl fmt::Display for Manifest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{HEADING}")?;
         writeln!(formatter, "identity={}", self.identity)?;
-        writeln!(formatter, "image-bytes={}", self.image_bytes)?;
+        writeln!(formatter, "image-bytes={}", self.segments.image_bytes())?;
+        let segment_bytes = self.segments.segment_bytes();
+        writeln!(formatter, "segment-bytes={segment_bytes}")?;
         writeln!(formatter, "image-sha256={}", hex(&self.image_sha256))?;
         if let Some(digest) = &self.boot_sha256 {
             writeln!(formatter, "boot-sha256={}", hex(digest))?;
+        }
+        writeln!(formatter, "ram-least-bytes={}", self.ram.least_bytes)?;
+        writeln!(formatter, "ram-toram-bytes={}", self.ram.to_ram_bytes)?;
+        for store in &self.stores {
+            writeln!(formatter, "store={}", line(store))?;
         }
         writeln!(formatter, "kernel-release={}", line(&self.kernel_release))?;
         writeln!(formatter, "title={}", line(&self.title))?;
@@ -90,9 +107,11 @@ mod tests {
     fn manifest(title: &str) -> Manifest {
         Manifest {
             identity: Identity([7; 16]),
-            image_bytes: 4096,
+            segments: Segments::new(4096, Segments::LONGEST_BYTES).unwrap(),
             image_sha256: [9; 32],
             boot_sha256: Some([8; 32]),
+            ram: RamBudget::for_image(4096),
+            stores: vec!["var/lib/docker".to_owned(), "var/lib/a=b".to_owned()],
             kernel_release: "6.1.0-50-amd64".to_owned(),
             title: title.to_owned(),
             tool: "livestick 0.1.0".to_owned(),

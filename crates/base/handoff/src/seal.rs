@@ -1,7 +1,7 @@
 //! The first file of the initramfs.
 
 use crate::fields::{Fields, hex};
-use crate::{Identity, ParseError};
+use crate::{Identity, ParseError, Segments};
 
 const HEADING: &str = "livestick-seal 1";
 
@@ -12,8 +12,8 @@ const HEADING: &str = "livestick-seal 1";
 pub struct Seal {
     /// The stick's identity, which its manifest must repeat.
     pub identity: Identity,
-    /// The exact length of the root image, in bytes.
-    pub image_bytes: u64,
+    /// The exact length of the root image, and of the files that make it.
+    pub segments: Segments,
     /// SHA-256 of the image's first 96 bytes, its superblock.
     pub superblock_sha256: [u8; 32],
     /// The kernel that the modules in this initramfs are for, as `uname -r` prints it.
@@ -40,9 +40,11 @@ impl Seal {
             });
         }
         let text = format!(
-            "{HEADING}\nidentity={}\nimage-bytes={}\nsuperblock-sha256={}\nkernel-release={release}\n",
+            "{HEADING}\nidentity={}\nimage-bytes={}\nsegment-bytes={}\nsuperblock-sha256={}\n\
+             kernel-release={release}\n",
             self.identity,
-            self.image_bytes,
+            self.segments.image_bytes(),
+            self.segments.segment_bytes(),
             hex(&self.superblock_sha256),
         );
         let mut bytes = [b'\n'; Self::LENGTH_BYTES];
@@ -59,7 +61,7 @@ impl Seal {
         let fields = Fields::parse(HEADING, text)?;
         Ok(Self {
             identity: fields.value("identity")?,
-            image_bytes: fields.value("image-bytes")?,
+            segments: fields.segments()?,
             superblock_sha256: fields.hex("superblock-sha256")?,
             kernel_release: fields.text("kernel-release")?.to_owned(),
         })
@@ -73,7 +75,7 @@ mod tests {
     fn seal(kernel_release: &str) -> Seal {
         Seal {
             identity: Identity([0xab; 16]),
-            image_bytes: u64::MAX,
+            segments: Segments::new(4_000_000_000_000, Segments::LONGEST_BYTES).unwrap(),
             superblock_sha256: [0x5a; 32],
             kernel_release: kernel_release.to_owned(),
         }

@@ -81,6 +81,7 @@ const DEVICE: usize = 40;
 const NAME: usize = 48;
 const NAME_BYTES: usize = 128;
 const HEADER_BYTES: usize = 312;
+const HEADER_BYTES_SHORT: u32 = 312;
 
 /// The first version of the interface with deferred removal (Linux 3.13).
 const INTERFACE: [u32; 3] = [4, 27, 0];
@@ -95,7 +96,7 @@ const TABLE_LOAD: Opcode = opcode(9);
 
 /// `_IOWR(0xfd, number, struct dm_ioctl)`.
 const fn opcode(number: Opcode) -> Opcode {
-    (3 << 30) | ((HEADER_BYTES as Opcode) << 16) | (0xfd << 8) | number
+    (3 << 30) | (HEADER_BYTES_SHORT << 16) | (0xfd << 8) | number
 }
 
 /// `struct dm_target_spec` without the parameters that follow it.
@@ -180,7 +181,7 @@ impl Request {
     fn measure(&mut self) -> io::Result<()> {
         let length = u32::try_from(self.0.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         self.put(DATA_SIZE, length);
-        self.put(DATA_START, HEADER_BYTES as u32);
+        self.put(DATA_START, HEADER_BYTES_SHORT);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::report::Report;
 use crate::rescue::{self, Next};
 use crate::search::Search;
 use crate::uevents::{Batch, Uevent};
-use crate::{beacon, check, layers, loader, setup, shutdown, to_ram};
+use crate::{beacon, check, hands_off, layers, loader, ram, setup, shutdown, to_ram};
 use livestick_disks::BlockDevice;
 use livestick_handoff::{BreakPoint, paths};
 use livestick_sys::UeventSocket;
@@ -296,8 +296,11 @@ impl Boot {
             false => medium,
         };
         let size = command_line.overlay_size;
+        let manifest = &medium.manifest;
+        ram::check(manifest.ram, size, to_ram::in_ram_bytes(), self.report);
         layers::mount_all(&medium.image, size, loader, self.report)?;
         let program = Program::find(command_line)?;
+        self.furnish(&medium, &program, loader);
         self.note_twins();
         let beacon_port = self.instructions.beacon_port.as_deref();
         if let Some(port) = beacon_port {
@@ -338,6 +341,26 @@ impl Boot {
         if self.instructions.command_line.break_points.contains(&point) {
             self.request_keyboards();
             rescue::pause(self, point);
+        }
+    }
+}
+
+impl Boot {
+    /// What the system finds besides its own files.
+    fn furnish(&self, medium: &Medium, program: &Program, loader: &Loader) {
+        let command_line = &self.instructions.command_line;
+        let stores = &medium.manifest.stores;
+        layers::mount_stores(stores, command_line.overlay_size, self.report);
+        if !command_line.use_internal_disks {
+            let (root, run) = (Path::new(layers::ROOT), Path::new("/run"));
+            let laid = hands_off::lay(root, run, program.is_systemd());
+            if let Err(error) = laid {
+                let text = "the system may use the computer's own disks";
+                self.report.notice(&format!("{text}: {error}"));
+            }
+        }
+        if let Some(size) = command_line.zram {
+            ram::compress(size, loader, self.report);
         }
     }
 }

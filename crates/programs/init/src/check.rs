@@ -91,7 +91,9 @@ fn checksums(folder: &Path) -> Result<Vec<Checksum>, String> {
 fn image_sum(folder: &Path) -> Option<Checksum> {
     let bytes = read_limited(&folder.join(paths::MANIFEST), Manifest::LIMIT_BYTES).ok()?;
     let manifest = Manifest::parse(&bytes).ok()?;
-    Some(Checksum {
+    // It knows that of all segments together, not each one's.
+    let is_one_file = manifest.segments.count() == 1;
+    is_one_file.then(|| Checksum {
         path: paths::ROOT_IMAGE.to_owned(),
         sha256: manifest.image_sha256,
     })
@@ -171,9 +173,11 @@ mod tests {
         let stick = stick();
         let manifest = Manifest {
             identity: livestick_handoff::Identity([1; 16]),
-            image_bytes: 4,
+            segments: livestick_handoff::Segments::new(4, 1 << 20).unwrap(),
             image_sha256: Sha256::digest("other").into(),
             boot_sha256: None,
+            ram: livestick_handoff::RamBudget::for_image(4),
+            stores: vec![],
             kernel_release: String::new(),
             title: String::new(),
             tool: String::new(),

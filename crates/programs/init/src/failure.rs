@@ -52,6 +52,11 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    #[error("the segments of the root image cannot be joined with device-mapper")]
+    Join {
+        #[source]
+        source: io::Error,
+    },
     #[error("the system on the stick has no program to start: looked for {looked_for}")]
     NoInit { looked_for: String },
     #[error("changing over to the system on the stick failed: {step}")]

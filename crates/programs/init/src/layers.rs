@@ -2,10 +2,11 @@
 
 use crate::failure::Failure;
 use crate::loader::Loader;
+use crate::ram;
 use crate::report::Report;
 use crate::setup::make_folder;
-use livestick_handoff::OverlaySize;
-use livestick_sys::LoopDevice;
+use livestick_handoff::RamSize;
+use livestick_sys::{JoinedDevice, LoopDevice, Part};
 use rustix::fs::{CWD, Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -23,20 +24,35 @@ use std::path::Path;
 /// Where the new root is mounted.
 pub const ROOT: &str = "/sysroot";
 
-/// Mounts image, RAM and the overlay of both at [`ROOT`].
+/// Mounts image, RAM and the overlay of both at [`ROOT`]. The image is in one file or in several.
 pub fn mount_all(
-    image: &File,
-    size: OverlaySize,
+    image: &[File],
+    size: RamSize,
     loader: &Loader,
     report: &Report,
 ) -> Result<(), Failure> {
     loader.load_now(&["loop", "squashfs", "overlay"]);
+    if image.len() > 1 {
+        loader.load_now(&["dm_mod"]);
+    }
     mount_lower(image)?;
     report.step("root image mounted");
     mount_upper(size).map_err(mount_failure("the RAM for changes"))?;
     mount_overlay(report).map_err(mount_failure("the overlay of RAM over the root image"))?;
     report.step("overlay mounted");
     Ok(())
+}
+
+/// Gives these folders of the root a tmpfs each, as large as the overlay may be: container programs keep
+/// their layers there and lay overlays over them, which cannot lie on an overlay in turn
+/// (`Documentation/filesystems/overlayfs.rst`, "Non-standard behavior").
+pub fn mount_stores(stores: &[String], size: RamSize, report: &Report) {
+    for store in stores {
+        match mount_store(store, size) {
+            Ok(()) => report.step(&format!("tmpfs on /{store}")),
+            Err(error) => report.notice(&format!("no tmpfs on /{store}: {error}")),
+        }
+    }
 }
 
 /// Takes down whatever is there of it.
@@ -65,10 +81,36 @@ fn mount_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |source| Failure::Mount { what, source }
 }
 
-fn mount_lower(image: &File) -> Result<(), Failure> {
-    let device = LoopDevice::attach(image.as_fd()).map_err(|source| Failure::Loop { source })?;
-    let mounted = make_folder(LOWER, 0o755).and_then(|()| mount_squashfs(device.path()));
+/// Loop devices, and what joins them, go by themselves once the image is no longer mounted.
+fn mount_lower(image: &[File]) -> Result<(), Failure> {
+    let attached = image.iter().map(|file| LoopDevice::attach(file.as_fd()));
+    let devices: Vec<_> = attached
+        .collect::<Result<_, _>>()
+        .map_err(|source| Failure::Loop { source })?;
+    let joined = join(image, &devices).map_err(|source| Failure::Join { source })?;
+    let device = joined.as_ref().map(JoinedDevice::path);
+    let device = device.or(devices.first().map(LoopDevice::path));
+    let mounted =
+        make_folder(LOWER, 0o755).and_then(|()| mount_squashfs(device.unwrap_or(Path::new(""))));
     mounted.map_err(|error| mount_failure("the root image")(error.into()))
+}
+
+/// One device of all segments; `None` where there is only one. Its name has the first loop device's in
+/// it, which nobody else has at the same time.
+fn join(image: &[File], devices: &[LoopDevice]) -> io::Result<Option<JoinedDevice>> {
+    let (Some(first), 2..) = (devices.first(), devices.len()) else {
+        return Ok(None);
+    };
+    let mut parts = Vec::new();
+    for (file, device) in image.iter().zip(devices) {
+        parts.push(Part {
+            device: device.path(),
+            length_bytes: file.metadata()?.len(),
+        });
+    }
+    let first = first.path().file_name().unwrap_or_default();
+    let name = format!("livestick-{}", first.to_string_lossy());
+    JoinedDevice::join(&name, &parts).map(Some)
 }
 
 /// By the newer calls, which take option by option, and keep quiet about those that are unknown.
@@ -85,9 +127,9 @@ fn mount_squashfs(device: &Path) -> Result<(), Errno> {
     move_mount(&mounted, "", CWD, LOWER, flags)
 }
 
-fn mount_upper(size: OverlaySize) -> io::Result<()> {
+fn mount_upper(size: RamSize) -> io::Result<()> {
     make_folder(UPPER, 0o755)?;
-    let options = CString::new(format!("mode=0755,size={size}"))?;
+    let options = CString::new(format!("mode=0755,{}", tmpfs_limits(size)))?;
     mount(
         "tmpfs",
         UPPER,
@@ -98,6 +140,33 @@ fn mount_upper(size: OverlaySize) -> io::Result<()> {
     make_folder(UPPER_FILES, 0o755)?;
     make_folder(UPPER_WORK, 0o755)?;
     copy_attributes(Path::new(LOWER), Path::new(UPPER_FILES))
+}
+
+fn tmpfs_limits(size: RamSize) -> String {
+    format!("size={size},nr_inodes={}", size.inodes(ram::total_bytes()))
+}
+
+fn mount_store(store: &str, size: RamSize) -> io::Result<()> {
+    let target = Path::new(ROOT).join(store);
+    let metadata = fs::symlink_metadata(&target)?;
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let options = CString::new(format!(
+        "mode={:o},uid={},gid={},{}",
+        metadata.mode() & 0o7777,
+        metadata.uid(),
+        metadata.gid(),
+        tmpfs_limits(size)
+    ))?;
+    let options = options.as_c_str();
+    Ok(mount(
+        "tmpfs",
+        &target,
+        "tmpfs",
+        MountFlags::empty(),
+        options,
+    )?)
 }
 
 /// The upper folder's owner, mode and attributes are those of `/` on the running system.

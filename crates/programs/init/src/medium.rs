@@ -4,7 +4,7 @@ use crate::failure::chain;
 use crate::loader::Loader;
 use crate::setup::make_folder;
 use livestick_disks::{BlockDevice, Content, vfat_serial};
-use livestick_handoff::{Identity, Manifest, MediumChoice, ParseError, Seal, paths};
+use livestick_handoff::{Identity, Manifest, MediumChoice, ParseError, Seal, Segment, paths};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -24,8 +24,8 @@ pub const TWIN_MOUNT_POINT: &str = "/run/initramfs/twin";
 pub struct Medium {
     pub device: BlockDevice,
     pub manifest: Manifest,
-    /// The root image on it.
-    pub image: File,
+    /// The root image on it: its segments.
+    pub image: Vec<File>,
 }
 
 /// What makes a medium the right one.
@@ -59,13 +59,14 @@ pub enum Rejection {
     BadManifest(Content, #[source] ParseError),
     #[error("{0}, another livestick (identity {1})")]
     OtherIdentity(Content, Identity),
-    #[error("`{IMAGE}` cannot be read")]
-    NoImage(#[source] io::Error),
+    #[error("`{0}` cannot be read")]
+    NoImage(String, #[source] io::Error),
     #[error(
-        "`{IMAGE}` has {found_bytes} bytes instead of {expected_bytes}: it \
+        "`{path}` has {found_bytes} bytes instead of {expected_bytes}: it \
          was not written to its end"
     )]
     WrongLength {
+        path: String,
         found_bytes: u64,
         expected_bytes: u64,
     },
@@ -139,7 +140,7 @@ impl Rejection {
     /// Whether it is the stick that was looked for, if a damaged one.
     pub fn is_right_stick(&self) -> bool {
         match self {
-            Self::NoImage(_)
+            Self::NoImage(..)
             | Self::WrongLength { .. }
             | Self::WrongMagic
             | Self::WrongSuperblock => true,
@@ -220,26 +221,38 @@ pub fn read_limited(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn open_image(folder: &Path, seal: &Seal) -> Result<File, Rejection> {
-    let image = File::open(folder.join(IMAGE)).map_err(Rejection::NoImage)?;
-    let found_bytes = image.metadata().map_err(Rejection::NoImage)?.len();
-    if found_bytes != seal.image_bytes {
-        return Err(Rejection::WrongLength {
-            found_bytes,
-            expected_bytes: seal.image_bytes,
-        });
-    }
+fn open_image(folder: &Path, seal: &Seal) -> Result<Vec<File>, Rejection> {
+    let segments = seal.segments.iter();
+    let segments = segments.map(|segment| open_segment(folder, segment));
+    let segments: Vec<_> = segments.collect::<Result<_, _>>()?;
+    let no_image = |error| Rejection::NoImage(IMAGE.to_owned(), error);
     let mut superblock = [0; SUPERBLOCK_BYTES];
-    image
-        .read_exact_at(&mut superblock, 0)
-        .map_err(Rejection::NoImage)?;
+    let first = segments.first().ok_or(io::ErrorKind::NotFound.into());
+    first
+        .and_then(|first| first.read_exact_at(&mut superblock, 0))
+        .map_err(no_image)?;
     if !superblock.starts_with(SQUASHFS_MAGIC) {
         return Err(Rejection::WrongMagic);
     }
     if Sha256::digest(superblock).as_slice() != seal.superblock_sha256 {
         return Err(Rejection::WrongSuperblock);
     }
-    Ok(image)
+    Ok(segments)
+}
+
+fn open_segment(folder: &Path, segment: Segment) -> Result<File, Rejection> {
+    let Segment { path, length_bytes } = segment;
+    let opened = File::open(folder.join(&path));
+    let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
+    match opened {
+        Ok((found_bytes, file)) if found_bytes == length_bytes => Ok(file),
+        Ok((found_bytes, _)) => Err(Rejection::WrongLength {
+            path,
+            found_bytes,
+            expected_bytes: length_bytes,
+        }),
+        Err(error) => Err(Rejection::NoImage(path, error)),
+    }
 }
 
 #[cfg(test)]

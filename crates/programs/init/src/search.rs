@@ -367,6 +367,7 @@ mod tests {
     fn a_line_of_the_table_says_what_and_why() {
         let device = device("sda1", Some("sda"), Transport::Usb);
         let reason = Rejection::WrongLength {
+            path: "live/filesystem.squashfs".to_owned(),
             found_bytes: 5,
             expected_bytes: 6,
         };

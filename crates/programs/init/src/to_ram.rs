@@ -17,7 +17,7 @@ use std::path::Path;
 /// Copies the image to RAM, comparing it with its digest, and lets go of the stick. Where RAM does not
 /// suffice, it says so, and the boot goes on from the stick.
 pub fn copy(medium: Medium, report: &Report) -> Result<Medium, Failure> {
-    let bytes = medium.manifest.image_bytes;
+    let bytes = medium.manifest.segments.image_bytes();
     let available = available_bytes(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
     if let Some(available) = available
         && bytes.saturating_add(RESERVE_BYTES) > available
@@ -59,8 +59,13 @@ pub fn copy(medium: Medium, report: &Report) -> Result<Medium, Failure> {
     Ok(Medium {
         device,
         manifest,
-        image,
+        image: vec![image],
     })
+}
+
+/// How much of the image is in RAM.
+pub fn in_ram_bytes() -> u64 {
+    fs::metadata(IMAGE).map_or(0, |image| image.len())
 }
 
 /// Takes down what a failed attempt left.
@@ -101,15 +106,18 @@ fn say_shortage(report: &Report, bytes: u64, available: u64) {
 }
 
 fn copy_checked(medium: &Medium, report: &Report) -> Result<(), CopyError> {
-    let bytes = medium.manifest.image_bytes;
+    let bytes = medium.manifest.segments.image_bytes();
     let mut copy = make_room(bytes).map_err(CopyError::NoRoom)?;
     let mut meter = Meter::start("Copying the system to RAM", bytes, report.ports());
     let mut digest = Sha256::new();
-    let copied = pieces::read_all::<CopyError>(&medium.image, |piece| {
-        copy.write_all(piece).map_err(CopyError::NoRoom)?;
-        digest.update(piece);
-        meter.advance(piece.len());
-        Ok(())
+    let mut segments = medium.image.iter();
+    let copied = segments.try_for_each(|segment| {
+        pieces::read_all::<CopyError>(segment, |piece| {
+            copy.write_all(piece).map_err(CopyError::NoRoom)?;
+            digest.update(piece);
+            meter.advance(piece.len());
+            Ok(())
+        })
     });
     let text = meter.finish();
     copied?;

@@ -12,8 +12,8 @@ const LINE_BYTES: usize = 64 + 2 + 1;
 
 impl Checksums {
     /// How long the file is for these paths.
-    pub(crate) fn length_bytes<'a>(paths: impl Iterator<Item = &'a str>) -> usize {
-        paths.map(|path| LINE_BYTES + path.len()).sum()
+    pub(crate) fn length_bytes(paths: impl Iterator<Item: AsRef<str>>) -> usize {
+        paths.map(|path| LINE_BYTES + path.as_ref().len()).sum()
     }
 
     pub(crate) fn add(&mut self, path: &str, bytes: &[u8]) {

@@ -3,8 +3,8 @@
 use crate::checksums::Checksums;
 use crate::{PlanError, Size};
 use livestick_blockio::Extent;
-use livestick_handoff::{Identity, Manifest, Seal, paths};
-use livestick_volume::{FILE_LIMIT_BYTES, Length, Plan, PlannedFile};
+use livestick_handoff::{Identity, Manifest, RamBudget, Seal, Segments, paths};
+use livestick_volume::{Length, Place, Plan, PlannedFile};
 use std::ops::Range;
 
 /// A file of the stick: a loader, a menu, the kernel, the README.
@@ -33,6 +33,8 @@ pub struct Facts {
     pub kernel_release: String,
     /// The name of the system on the stick.
     pub title: String,
+    /// Folders of the root, relative to it, that get a tmpfs of their own.
+    pub stores: Vec<String>,
     /// The program that makes the stick, with its version.
     pub tool: String,
     /// What was chosen.
@@ -58,16 +60,20 @@ pub struct Contents {
 pub struct Layout {
     pub(crate) contents: Contents,
     pub(crate) plan: Plan,
+    /// Those of the longest root image that there is a place for.
+    pub(crate) longest: Segments,
 }
 
 impl Layout {
     /// Gives the files their places in the order given, then initramfs, manifest and `SHA256SUMS`,
-    /// and the root image what remains.
+    /// and the root image what remains. `longest` are the segments of a root image of the greatest
+    /// length that it may get: as many have a place, and those that it turns out not to need take
+    /// neither space nor name.
     ///
     /// # Errors
     /// Where FAT cannot hold a file, the size does not suffice, or seal or manifest would be too
     /// long.
-    pub fn plan(contents: Contents, size: Size) -> Result<Self, PlanError> {
+    pub fn plan(contents: Contents, size: Size, longest: Segments) -> Result<Self, PlanError> {
         let Initrd { bytes, seal_offset } = &contents.initrd;
         if seal_range(*seal_offset).is_none_or(|seal| seal.end > bytes.len()) {
             return Err(PlanError::SealOutside {
@@ -75,22 +81,27 @@ impl Layout {
                 offset_bytes: *seal_offset,
             });
         }
-        let longest = Root {
-            image_bytes: u64::MAX,
+        let root = Root {
+            segments: longest,
             sha256: [0; 32],
+            segments_sha256: Vec::new(),
             superblock_sha256: [0; 32],
         };
-        let seal = contents.facts.seal(Identity([0; 16]), &longest);
+        let seal = contents.facts.seal(Identity([0; 16]), &root);
         seal.to_bytes()
             .map_err(|source| PlanError::Seal { source })?;
-        let manifest = contents.facts.manifest(Identity([0; 16]), &longest);
+        let manifest = contents.facts.manifest(Identity([0; 16]), &root);
         let length_bytes = manifest.to_string().len();
         if length_bytes > Manifest::LIMIT_BYTES {
             return Err(PlanError::ManifestTooLong { length_bytes });
         }
-        let plan = Plan::new(&planned_files(&contents, length_bytes), size)
-            .map_err(|source| PlanError::Volume { source })?;
-        Ok(Self { contents, plan })
+        let files = planned_files(&contents, length_bytes, longest);
+        let plan = Plan::new(&files, size).map_err(|source| PlanError::Volume { source })?;
+        Ok(Self {
+            contents,
+            plan,
+            longest,
+        })
     }
 
     /// The sectors of a file, counted from the start of the volume: what SYSLINUX must be told of
@@ -108,11 +119,22 @@ impl Layout {
         Some(&mut file.bytes)
     }
 
-    /// How long the root image may be: 4 GiB - 1, or what a fixed size leaves.
+    /// How long the root image may be: what all segments hold, or what a fixed size leaves.
     #[must_use]
     pub fn root_limit_bytes(&self) -> u64 {
-        let place = self.plan.place(paths::ROOT_IMAGE);
-        place.map_or(0, |place| place.limit_bytes)
+        self.root_place().limit_bytes
+    }
+
+    /// Where the root image lies. A segment is a whole number of clusters, so each begins where the
+    /// one before it ends, and all are one run.
+    pub(crate) fn root_place(&self) -> Place {
+        let segments = self.longest.iter();
+        let places = segments.filter_map(|segment| self.plan.place(&segment.path));
+        let first = self.plan.place(paths::ROOT_IMAGE);
+        Place {
+            offset_bytes: first.map_or(0, |place| place.offset_bytes),
+            limit_bytes: places.map(|place| place.limit_bytes).sum(),
+        }
     }
 
     /// What the image takes at least, before its root: the space that must be free to begin.
@@ -127,8 +149,10 @@ impl Layout {
 /// What is known of the root image once it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
-    pub(crate) image_bytes: u64,
+    pub(crate) segments: Segments,
     pub(crate) sha256: [u8; 32],
+    /// Each segment's.
+    pub(crate) segments_sha256: Vec<[u8; 32]>,
     pub(crate) superblock_sha256: [u8; 32],
 }
 
@@ -136,7 +160,7 @@ impl Facts {
     pub(crate) fn seal(&self, identity: Identity, root: &Root) -> Seal {
         Seal {
             identity,
-            image_bytes: root.image_bytes,
+            segments: root.segments,
             superblock_sha256: root.superblock_sha256,
             kernel_release: self.kernel_release.clone(),
         }
@@ -145,10 +169,12 @@ impl Facts {
     pub(crate) fn manifest(&self, identity: Identity, root: &Root) -> Manifest {
         Manifest {
             identity,
-            image_bytes: root.image_bytes,
+            segments: root.segments,
             image_sha256: root.sha256,
             // As long as the true one, which is known when all is.
             boot_sha256: Some([0; 32]),
+            ram: RamBudget::for_image(root.segments.image_bytes()),
+            stores: self.stores.clone(),
             kernel_release: self.kernel_release.clone(),
             title: self.title.clone(),
             tool: self.tool.clone(),
@@ -163,20 +189,29 @@ pub(crate) fn seal_range(offset: usize) -> Option<Range<usize>> {
     Some(offset..offset.checked_add(Seal::LENGTH_BYTES)?)
 }
 
-fn planned_files(contents: &Contents, manifest_limit_bytes: usize) -> Vec<PlannedFile> {
+fn planned_files(
+    contents: &Contents,
+    manifest_limit_bytes: usize,
+    longest: Segments,
+) -> Vec<PlannedFile> {
     let exact = |path: &str, length: usize| (path.to_owned(), Length::Exact(length as u64));
-    let at_most = |path: &str, length| (path.to_owned(), Length::AtMost(length));
+    let at_most = |path: &str, length: usize| (path.to_owned(), Length::AtMost(length as u64));
     let files = &contents.files;
     let mut planned: Vec<_> = files
         .iter()
         .map(|file| exact(&file.path, file.bytes.len()))
         .collect();
     planned.push(exact(paths::INITRD, contents.initrd.bytes.len()));
-    planned.push(at_most(paths::MANIFEST, manifest_limit_bytes as u64));
-    let summed = planned.iter().map(|(path, _)| path.as_str());
-    let summed = Checksums::length_bytes(summed.chain([paths::ROOT_IMAGE]));
-    planned.push(exact(paths::CHECKSUMS, summed));
-    planned.push(at_most(paths::ROOT_IMAGE, FILE_LIMIT_BYTES));
+    planned.push(at_most(paths::MANIFEST, manifest_limit_bytes));
+    let segments: Vec<_> = longest.iter().map(|segment| segment.path).collect();
+    let summed = planned.iter().map(|(path, _)| path);
+    let summed = Checksums::length_bytes(summed.chain(&segments));
+    planned.push(at_most(paths::CHECKSUMS, summed));
+    let segment_bytes = longest.segment_bytes();
+    planned.extend(segments.into_iter().map(|path| match &*path {
+        paths::ROOT_IMAGE => (path, Length::AtMost(segment_bytes)),
+        _ => (path, Length::Maybe(segment_bytes)),
+    }));
     let planned = planned.into_iter();
     planned
         .map(|(path, length)| PlannedFile { path, length })

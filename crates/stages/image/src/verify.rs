@@ -291,7 +291,7 @@ fn parse_line(line: &str) -> Option<(&str, [u8; 32])> {
 }
 
 fn image_bytes(manifest: &Manifest) -> u64 {
-    manifest.image_bytes
+    manifest.segments.image_bytes()
 }
 
 #[cfg(test)]

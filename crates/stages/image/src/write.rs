@@ -7,8 +7,8 @@ use crate::identity::Numbers;
 use crate::layout::{Root, seal_range};
 use crate::{BootCode, BoxError, Identities, Label, Layout, Timestamp, WriteError};
 use livestick_blockio::{Progress, ReadAt, Slice, WriteAt};
-use livestick_handoff::{Identity, Manifest, paths};
-use livestick_volume::{FinalLength, Finished, Options};
+use livestick_handoff::{Identity, Manifest, Segments, paths};
+use livestick_volume::{FinalLength, Finished, Options, Place};
 use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::io;
@@ -29,7 +29,7 @@ pub struct Settings {
 /// What the caller's closure wrote.
 #[derive(Clone, Copy, Debug)]
 pub struct RootImage {
-    /// The length of the image, padding included: that of its file on the stick.
+    /// The length of the image, padding included: that of its files on the stick together.
     pub length_bytes: u64,
     /// Its first bytes.
     pub superblock: [u8; 96],
@@ -42,8 +42,8 @@ pub struct Written {
     pub length_bytes: u64,
     /// The bytes that were written into it.
     pub written_bytes: u64,
-    /// The length of the root image.
-    pub root_bytes: u64,
+    /// The root image's length, and the files that make it.
+    pub segments: Segments,
     /// SHA-256 of the root image.
     pub root_sha256: [u8; 32],
     /// The stick's identity.
@@ -73,8 +73,8 @@ impl Layout {
         let numbers = settings.identities.numbers(root.sha256)?;
         let options = volume_options(settings, numbers);
         let boot = Sha256::digest(livestick_volume::boot_bytes(&options)).into();
-        let manifest_bytes = pass.put_what_follows_the_root(&root, numbers, boot)?;
-        let finished = self.finish(manifest_bytes, &root, &options)?;
+        let texts = pass.put_what_follows_the_root(&root, numbers, boot)?;
+        let finished = self.finish(&texts, &root, &options)?;
         pass.put_volume(&finished)?;
         let written_bytes = pass.written_bytes;
         destination
@@ -86,7 +86,7 @@ impl Layout {
         Ok(Written {
             length_bytes: finished.length_bytes,
             written_bytes,
-            root_bytes: root.image_bytes,
+            segments: root.segments,
             root_sha256: root.sha256,
             identity: numbers.identity,
         })
@@ -97,29 +97,34 @@ impl Layout {
     #[must_use]
     pub fn length_bytes(&self, root_bytes: u64, settings: &Settings) -> Option<u64> {
         let root = Root {
-            image_bytes: root_bytes,
+            segments: Segments::new(root_bytes, self.longest.segment_bytes())?,
             sha256: [0; 32],
+            segments_sha256: Vec::new(),
             superblock_sha256: [0; 32],
         };
         let numbers = Identities::FromDigest.numbers(root.sha256).ok()?;
-        let manifest_bytes = self.plan.place(paths::MANIFEST)?.limit_bytes;
-        let finished = self
-            .finish(manifest_bytes, &root, &volume_options(settings, numbers))
-            .ok()?;
+        let mut texts = Vec::new();
+        for path in [paths::MANIFEST, paths::CHECKSUMS] {
+            let length_bytes = self.plan.place(path)?.limit_bytes;
+            texts.push(FinalLength { path, length_bytes });
+        }
+        let options = volume_options(settings, numbers);
+        let finished = self.finish(&texts, &root, &options).ok()?;
         Some(finished.length_bytes)
     }
 
     fn finish(
         &self,
-        manifest_bytes: u64,
+        texts: &[FinalLength<'_>],
         root: &Root,
         options: &Options,
     ) -> Result<Finished, WriteError> {
-        let lengths = [
-            (paths::MANIFEST, manifest_bytes),
-            (paths::ROOT_IMAGE, root.image_bytes),
-        ];
-        let lengths = lengths.map(|(path, length_bytes)| FinalLength { path, length_bytes });
+        let segments: Vec<_> = root.segments.iter().collect();
+        let segments = segments.iter().map(|segment| FinalLength {
+            path: &segment.path,
+            length_bytes: segment.length_bytes,
+        });
+        let lengths: Vec<_> = texts.iter().copied().chain(segments).collect();
         let finished = self.plan.finish(&lengths, options);
         finished.map_err(|source| WriteError::Finish { source })
     }
@@ -185,46 +190,60 @@ impl<'a> Pass<'a> {
         &mut self,
         write_root: impl FnOnce(&Slice<EagerFile<'_>>) -> Result<RootImage, BoxError>,
     ) -> Result<RootImage, WriteError> {
-        let place = self.place(paths::ROOT_IMAGE);
+        let place = self.root_place();
         let image = write_root(&place).map_err(|error| self.root_failed(error, place.length()))?;
         self.written_bytes += image.length_bytes;
         Ok(image)
     }
 
-    /// The digest of what was written.
+    /// The digests of what was written.
     fn read_back(&self, image: &RootImage) -> Result<Root, WriteError> {
         self.progress.start("checksum", Some(image.length_bytes));
-        let failed = |source| WriteError::ReadBack {
-            path: self.output.path().to_owned(),
-            source,
-        };
-        let place = self.place(paths::ROOT_IMAGE);
-        let (mut digest, mut offset) = (Sha256::new(), 0);
-        let mut buffer = vec![0; PIECE_BYTES];
-        while offset < image.length_bytes {
-            self.check_interrupted()?;
-            let rest = image.length_bytes - offset;
-            let length = usize::try_from(rest).map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
-            let piece = &mut buffer[..length];
-            place.read_exact_at(piece, offset).map_err(failed)?;
-            digest.update(&*piece);
-            offset += length as u64;
-            self.progress.advance(length as u64);
+        let place = self.root_place();
+        let segment_bytes = self.layout.longest.segment_bytes();
+        let segments = Segments::new(image.length_bytes, segment_bytes);
+        let segments = segments.ok_or(WriteError::RootTooLong {
+            limit_bytes: place.length(),
+        })?;
+        // One segment is the whole image: its digest need not be taken twice.
+        let mut whole = (segments.count() > 1).then(Sha256::new);
+        let mut digests = Vec::new();
+        let (mut start, mut buffer) = (0, vec![0; PIECE_BYTES]);
+        for segment in segments.iter() {
+            let mut digest = Sha256::new();
+            let end = start + segment.length_bytes;
+            while start < end {
+                self.check_interrupted()?;
+                let rest = usize::try_from(end - start).unwrap_or(PIECE_BYTES);
+                let piece = &mut buffer[..rest.min(PIECE_BYTES)];
+                place
+                    .read_exact_at(piece, start)
+                    .map_err(|source| self.read_failed(source))?;
+                digest.update(&*piece);
+                if let Some(whole) = &mut whole {
+                    whole.update(&*piece);
+                }
+                start += piece.len() as u64;
+                self.progress.advance(piece.len() as u64);
+            }
+            digests.push(digest.finalize().into());
         }
+        let first = digests.first().copied().unwrap_or_default();
         Ok(Root {
-            image_bytes: image.length_bytes,
-            sha256: digest.finalize().into(),
+            segments,
+            sha256: whole.map_or(first, |whole| whole.finalize().into()),
+            segments_sha256: digests,
             superblock_sha256: Sha256::digest(image.superblock).into(),
         })
     }
 
-    /// Initramfs, manifest and `SHA256SUMS`; returns the manifest's length.
+    /// Initramfs, manifest and `SHA256SUMS`; returns the lengths of the last two.
     fn put_what_follows_the_root(
         &mut self,
         root: &Root,
         numbers: Numbers,
         boot_sha256: [u8; 32],
-    ) -> Result<u64, WriteError> {
+    ) -> Result<[FinalLength<'static>; 2], WriteError> {
         self.progress.start("finish", None);
         let initrd = self.sealed_initrd(root, numbers.identity)?;
         let facts = &self.layout.contents.facts;
@@ -237,10 +256,16 @@ impl<'a> Pass<'a> {
             self.put(path, bytes)?;
             self.checksums.add(path, bytes);
         }
-        self.checksums.add_digest(paths::ROOT_IMAGE, root.sha256);
+        for (segment, digest) in root.segments.iter().zip(&root.segments_sha256) {
+            self.checksums.add_digest(&segment.path, *digest);
+        }
         let checksums = std::mem::take(&mut self.checksums).into_bytes();
         self.put(paths::CHECKSUMS, &checksums)?;
-        Ok(manifest.len() as u64)
+        let lengths = [(paths::MANIFEST, manifest), (paths::CHECKSUMS, checksums)];
+        Ok(lengths.map(|(path, bytes)| FinalLength {
+            path,
+            length_bytes: bytes.len() as u64,
+        }))
     }
 
     fn sealed_initrd(&self, root: &Root, identity: Identity) -> Result<Vec<u8>, WriteError> {
@@ -283,8 +308,19 @@ impl<'a> Pass<'a> {
     /// The place of a file: writes beyond it fail. A path that the layout does not hold has none.
     fn place(&self, path: &str) -> Slice<EagerFile<'a>> {
         let place = self.layout.plan.place(path);
-        let (offset, limit) = place.map_or((0, 0), |place| (place.offset_bytes, place.limit_bytes));
-        Slice::new(EagerFile(self.output), offset, limit)
+        self.slice(place.unwrap_or(Place {
+            offset_bytes: 0,
+            limit_bytes: 0,
+        }))
+    }
+
+    fn root_place(&self) -> Slice<EagerFile<'a>> {
+        self.slice(self.layout.root_place())
+    }
+
+    fn slice(&self, place: Place) -> Slice<EagerFile<'a>> {
+        let file = EagerFile(self.output);
+        Slice::new(file, place.offset_bytes, place.limit_bytes)
     }
 
     fn check_interrupted(&self) -> Result<(), WriteError> {
@@ -302,6 +338,13 @@ impl<'a> Pass<'a> {
         WriteError::Write {
             path: self.output.path().to_owned(),
             part: part.to_owned(),
+            source,
+        }
+    }
+
+    fn read_failed(&self, source: io::Error) -> WriteError {
+        WriteError::ReadBack {
+            path: self.output.path().to_owned(),
             source,
         }
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail so")]
 
 use livestick_blockio::{NoProgress, Progress, Slice, WriteAt};
-use livestick_handoff::{Manifest, Seal, paths};
+use livestick_handoff::{Manifest, Seal, Segments, paths};
 use livestick_image::{
     BootCode, BoxError, Contents, EagerFile, Existing, Facts, Identities, Initrd, Layout, Output,
     PlanError, RootImage, Settings, Size, StickFile, Timestamp, WriteError, Written, readme,
@@ -48,11 +48,17 @@ fn contents() -> Contents {
         facts: Facts {
             kernel_release: "6.1.0-50-amd64".to_owned(),
             title: "Test".to_owned(),
+            stores: vec![],
             tool: "livestick 0".to_owned(),
             options: vec![("compression".to_owned(), "zstd:3".to_owned())],
             origins: vec![("syslinux/ldlinux.sys".to_owned(), "syslinux 3".to_owned())],
         },
     }
+}
+
+/// A root image that fits a file, whatever it holds.
+fn one_file() -> Segments {
+    Segments::new(Segments::LONGEST_BYTES, Segments::LONGEST_BYTES).unwrap()
 }
 
 fn settings(identities: Identities) -> Settings {
@@ -82,8 +88,18 @@ fn root_of(bytes: &[u8]) -> impl Fn(&Slice<EagerFile<'_>>) -> Result<RootImage, 
 }
 
 fn write(path: &Path, size: Size, identities: Identities, root: &[u8]) -> Written {
+    write_segments(path, size, identities, root, one_file())
+}
+
+fn write_segments(
+    path: &Path,
+    size: Size,
+    identities: Identities,
+    root: &[u8],
+    longest: Segments,
+) -> Written {
     let output = Output::create(path, Existing::Refuse).unwrap();
-    let layout = Layout::plan(contents(), size).unwrap();
+    let layout = Layout::plan(contents(), size, longest).unwrap();
     layout
         .write(output, &settings(identities), root_of(root), &NoProgress)
         .unwrap()
@@ -133,7 +149,7 @@ fn volume_of(image: &Path) -> PathBuf {
     path
 }
 
-fn check_with_tools(image: &Path) -> Option<()> {
+fn check_with_tools(image: &Path, files_count: usize) -> Option<()> {
     let directory = image.parent().unwrap();
     run(
         directory,
@@ -158,7 +174,7 @@ fn check_with_tools(image: &Path) -> Option<()> {
         ],
     )?;
     let checked = run(&files, "sha256sum", &["--strict", "-c", paths::CHECKSUMS])?;
-    assert_eq!(checked.lines().count(), 8, "{checked}");
+    assert_eq!(checked.lines().count(), files_count, "{checked}");
     assert!(
         checked.lines().all(|line| line.ends_with(": OK")),
         "{checked}"
@@ -174,14 +190,14 @@ fn a_stick_holds_what_its_own_files_say() {
     let written = write(&image, Size::Fit, Identities::Random, &root);
     assert_eq!(fs::metadata(&image).unwrap().len(), written.length_bytes);
     assert_eq!(fs::metadata(&image).unwrap().mode() & 0o7777, 0o600);
-    if check_with_tools(&image).is_none() {
+    if check_with_tools(&image, 8).is_none() {
         return;
     }
     let read = |path: &str| fs::read(directory.path().join("files").join(path)).unwrap();
     assert_eq!(read(paths::ROOT_IMAGE), root);
     let manifest = Manifest::parse(&read(paths::MANIFEST)).unwrap();
     assert_eq!(manifest.identity, written.identity);
-    assert_eq!(manifest.image_bytes, 3 << 20);
+    assert_eq!(manifest.segments.image_bytes(), 3 << 20);
     assert_eq!(manifest.image_sha256, written.root_sha256);
     assert_eq!(manifest.title, "Test");
     let (initrd, before) = (read(paths::INITRD), contents().initrd.bytes);
@@ -190,10 +206,46 @@ fn a_stick_holds_what_its_own_files_say() {
     assert_eq!(initrd[seal.end..], before[seal.end..]);
     let seal = Seal::parse(&initrd[seal]).unwrap();
     assert_eq!(
-        (seal.identity, seal.image_bytes),
+        (seal.identity, seal.segments.image_bytes()),
         (written.identity, 3 << 20)
     );
     assert_eq!(seal.kernel_release, "6.1.0-50-amd64");
+}
+
+/// A root beyond what a file on FAT can hold, in small.
+#[test]
+fn a_long_root_image_lies_in_segments() {
+    let longest = Segments::new(9 * MIB, 2 * MIB).unwrap();
+    assert_eq!(longest.count(), 5);
+    let root = noise((5 << 20) + 4096);
+    for size in [Size::Fit, Size::Fixed(GIB)] {
+        let directory = tempfile::tempdir().unwrap();
+        let image = directory.path().join("stick.img");
+        let written = write_segments(&image, size, Identities::FromDigest, &root, longest);
+        assert_eq!(written.segments.count(), 3);
+        if check_with_tools(&image, 10).is_none() {
+            return;
+        }
+        let files = directory.path().join("files");
+        let pieces = written.segments.iter().map(|segment| {
+            let piece = fs::read(files.join(&segment.path)).unwrap();
+            assert_eq!(piece.len() as u64, segment.length_bytes);
+            piece
+        });
+        assert!(pieces.collect::<Vec<_>>().concat() == root);
+        // What no segment needed has no name.
+        assert_eq!(fs::read_dir(files.join("live")).unwrap().count(), 3 + 3);
+        let manifest = Manifest::parse(&fs::read(files.join(paths::MANIFEST)).unwrap()).unwrap();
+        assert_eq!(manifest.segments, written.segments);
+        // The same root in one file is the same image: only how it lies differs.
+        let whole = write(
+            &directory.path().join("whole.img"),
+            size,
+            Identities::FromDigest,
+            &root,
+        );
+        assert_eq!(manifest.image_sha256, whole.root_sha256);
+    }
 }
 
 #[test]
@@ -207,7 +259,7 @@ fn a_stick_of_a_fixed_size() {
         &noise(1 << 20),
     );
     assert_eq!(fs::metadata(&image).unwrap().len(), GIB);
-    check_with_tools(&image);
+    check_with_tools(&image, 8);
 }
 
 const GIB: u64 = 1 << 30;
@@ -234,7 +286,7 @@ fn loaders_are_patched_where_they_lie() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stick.img");
     let output = Output::create(&path, Existing::Refuse).unwrap();
-    let mut layout = Layout::plan(contents(), Size::Fit).unwrap();
+    let mut layout = Layout::plan(contents(), Size::Fit, one_file()).unwrap();
     let extent = layout.extent("syslinux/ldlinux.sys").unwrap();
     assert_eq!(extent.length_sectors, 59_904 / 512);
     let file = layout.file_mut("syslinux/ldlinux.sys").unwrap();
@@ -280,7 +332,7 @@ fn interrupted_work_leaves_nothing() {
     for bytes in [0, 100_000, 2 << 20, 4 << 20, (4 << 20) + 1_154_000] {
         let path = directory.path().join("stick.img");
         let output = Output::create(&path, Existing::Refuse).unwrap();
-        let layout = Layout::plan(contents(), Size::Fit).unwrap();
+        let layout = Layout::plan(contents(), Size::Fit, one_file()).unwrap();
         let done = AtomicU64::new(0);
         let progress = StopsAfter { bytes, done };
         let settings = settings(Identities::Random);
@@ -299,7 +351,7 @@ fn failing_with(
 ) -> WriteError {
     let directory = tempfile::tempdir().unwrap();
     let output = Output::create(&directory.path().join("x"), Existing::Refuse).unwrap();
-    let layout = Layout::plan(contents(), size).unwrap();
+    let layout = Layout::plan(contents(), size, one_file()).unwrap();
     let settings = settings(Identities::Random);
     let written = layout.write(output, &settings, write_root, &NoProgress);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -313,7 +365,9 @@ fn what_stops_the_root_image_is_named() {
     assert_eq!(source.to_string(), "no such tree");
 
     let size = Size::Fixed(400 * MIB);
-    let limit = Layout::plan(contents(), size).unwrap().root_limit_bytes();
+    let limit = Layout::plan(contents(), size, one_file())
+        .unwrap()
+        .root_limit_bytes();
     assert!((300 * MIB..400 * MIB).contains(&limit), "{limit}");
     let error = failing_with(size, |place| {
         assert_eq!(place.length(), limit);
@@ -331,7 +385,7 @@ fn contents_that_cannot_be_are_refused() {
     let error = |change: fn(&mut Contents)| {
         let mut contents = contents();
         change(&mut contents);
-        Layout::plan(contents, Size::Fit).unwrap_err()
+        Layout::plan(contents, Size::Fit, one_file()).unwrap_err()
     };
     let outside = error(|contents| contents.initrd.seal_offset = 300_000 - Seal::LENGTH_BYTES + 1);
     assert!(
@@ -386,7 +440,7 @@ fn a_full_disk_is_named_and_left_empty() {
         };
         let path = disk.0.path().join("stick.img");
         let output = Output::create(&path, Existing::Refuse).unwrap();
-        let layout = Layout::plan(contents(), Size::Fit).unwrap();
+        let layout = Layout::plan(contents(), Size::Fit, one_file()).unwrap();
         let settings = settings(Identities::Random);
         let error = layout
             .write(output, &settings, root_of(&root), &NoProgress)

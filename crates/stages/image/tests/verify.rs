@@ -74,6 +74,7 @@ fn image(path: &Path) -> File {
         facts: Facts {
             kernel_release: "6.1.0".to_owned(),
             title: "Test".to_owned(),
+            stores: vec![],
             tool: "livestick 0".to_owned(),
             options: vec![],
             origins: vec![],
@@ -90,7 +91,12 @@ fn image(path: &Path) -> File {
     };
     let root = random.bytes(1_200_000);
     let output = Output::create(path, Existing::Refuse).unwrap();
-    let layout = Layout::plan(contents, Size::Fit).unwrap();
+    let layout = Layout::plan(
+        contents,
+        Size::Fit,
+        livestick_handoff::Segments::new(1 << 30, 1 << 30).unwrap(),
+    )
+    .unwrap();
     let written = layout.write(
         output,
         &settings,

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail so")]
 
 use livestick_blockio::{NoProgress, WriteAt};
-use livestick_handoff::Seal;
+use livestick_handoff::{Seal, Segments};
 use livestick_image::{
     Contents, Existing, Facts, Identities, Initrd, Layout, Output, RootImage, Settings, Size,
     StickFile, Timestamp,
@@ -34,6 +34,7 @@ fn everything_is_written_once() {
         facts: Facts {
             kernel_release: "6".to_owned(),
             title: "Test".to_owned(),
+            stores: vec![],
             tool: "livestick 0".to_owned(),
             options: vec![],
             origins: vec![],
@@ -46,7 +47,8 @@ fn everything_is_written_once() {
         boot_code: None,
     };
     let output = Output::create(&directory.path().join("stick.img"), Existing::Refuse).unwrap();
-    let layout = Layout::plan(contents, Size::Fit).unwrap();
+    let longest = Segments::new(1 << 30, 1 << 30).unwrap();
+    let layout = Layout::plan(contents, Size::Fit, longest).unwrap();
     let before = written_bytes();
     let written = layout.write(
         output,

@@ -43,7 +43,7 @@ const PRELOAD: [&str; 12] = [
 ];
 
 /// Loaded when a device asks for them by its alias, or the kernel by name: a machine has few of them.
-const ON_DEMAND: [&str; 42] = [
+const ON_DEMAND: [&str; 44] = [
     // USB host controllers, before and beside xHCI.
     "xhci_pci_renesas",
     "ehci_pci",
@@ -78,6 +78,9 @@ const ON_DEMAND: [&str; 42] = [
     "xen_blkfront",
     // Images in segments.
     "dm_mod",
+    // Swap in RAM, and the algorithm that kernels before 6.12 compress it with.
+    "zram",
+    "lzo_rle",
     // Keyboards, for the rescue screen.
     "i8042",
     "atkbd",

@@ -58,6 +58,15 @@ pub struct Stick {
     #[arg(long, value_name = "SIZE")]
     pub size: Option<String>,
 
+    /// Cut the root image into files of this size, to try with little data what happens beyond 4 GiB.
+    #[arg(long, value_name = "SIZE", hide = true)]
+    pub segment_size: Option<String>,
+
+    /// Let the system on the stick use the computer's own disks as it is set up to: RAID, LVM, ZFS,
+    /// encrypted disks, swap. Without it, it leaves them alone until it is told to by hand.
+    #[arg(long)]
+    pub use_internal_disks: bool,
+
     /// Compress with this many threads. Without it: as many as there are processors.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -2,7 +2,7 @@
 
 use crate::failure::{Exit, Failure};
 use crate::pipeline::audit::AuditReport;
-use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, RootSize, SquashfsSize};
+use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, Ram, RootSize, SquashfsSize};
 use crate::pipeline::device;
 use crate::pipeline::failures::no_squashfs;
 use crate::pipeline::place::Place;
@@ -13,6 +13,7 @@ use crate::progress::Display;
 use crate::settings::{self, Build, Clock, Stick};
 use anyhow::Context;
 use livestick_blockio::Progress;
+use livestick_handoff::{RamBudget, Segments};
 use livestick_image::{
     BootCode, Destination, Identities, Layout, RootImage, Settings, Timestamp, WriteError, Written,
 };
@@ -26,10 +27,22 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     settings.stick.size = place.size().unwrap_or(settings.stick.size);
     display.start("prepare", None);
     let prepared = source::prepare(&settings.stick)?;
-    let boot = stick::boot(&prepared, &settings.stick, display)?;
+    let mut boot = stick::boot(&prepared, &settings.stick, display)?;
     let names = place.names();
     let (capture, options) = source::capture(&prepared, &mut settings.stick, &names, display)?;
-    let mut built = planned(&prepared, &settings.stick, capture.report, Some(&boot));
+    let longest = stick::longest(
+        &capture.tree,
+        &settings.stick,
+        &squashfs_options(&settings.stick),
+    )?;
+    boot.make_room(&capture.tree, &settings.stick, longest)?;
+    let mut built = planned(
+        &prepared,
+        &settings.stick,
+        capture.report,
+        Some(&boot),
+        longest,
+    );
     built
         .warnings
         .extend(warnings::of_plan(&prepared, &settings.stick, &options));
@@ -49,6 +62,7 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let (written, summary) = root.write(boot.layout, destination, &volume, display)?;
     built.warnings.extend(warnings::of_root(&summary));
     built.outcome = Some(outcome(&settings, path, &written, &summary));
+    built.ram = Ram::of(RamBudget::for_image(written.segments.image_bytes()));
     built.stages = display.finish();
     Ok(built)
 }
@@ -97,6 +111,7 @@ pub fn planned(
     settings: &Stick,
     report: livestick_capture::Report,
     boot: Option<&Boot>,
+    longest: Segments,
 ) -> Built {
     Built {
         title: prepared.facts.title.clone(),
@@ -106,7 +121,9 @@ pub fn planned(
         root: RootSize {
             bytes: report.bytes,
             files: report.files,
+            segments: longest.count(),
         },
+        ram: Ram::of(RamBudget::for_image(longest.image_bytes())),
         initramfs: boot.map(|boot| boot.initramfs.clone()),
         outcome: None,
         warnings: warnings::of_capture(&report),
@@ -133,7 +150,8 @@ fn outcome(settings: &Build, path: PathBuf, written: &Written, summary: &Summary
             identity: written.identity.to_string(),
         },
         squashfs: SquashfsSize {
-            bytes: written.root_bytes,
+            bytes: written.segments.image_bytes(),
+            segments: written.segments.count(),
             compression: settings.stick.compression.to_string(),
             duplicate_files: summary.duplicate_files,
             duplicate_bytes: summary.duplicate_bytes,

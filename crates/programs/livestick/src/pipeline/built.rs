@@ -1,6 +1,7 @@
 //! What came of a build: the source of the report and of its JSON form.
 
 use crate::progress::StageTime;
+use livestick_handoff::{CommandLine, RamBudget};
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub struct Built {
     pub firmware: &'static str,
     /// The root.
     pub root: RootSize,
+    /// The RAM that the stick needs.
+    pub ram: Ram,
     /// The initramfs.
     pub initramfs: Option<InitramfsSize>,
     /// The image; `None` where nothing was to be made.
@@ -62,6 +65,52 @@ pub struct RootSize {
     pub bytes: u64,
     /// How many names it has.
     pub files: u64,
+    /// How many files on the stick its image may need.
+    pub segments: u64,
+}
+
+/// How much RAM a computer needs for the stick.
+#[derive(Debug, Serialize)]
+pub struct Ram {
+    /// To run it from the stick.
+    pub least_bytes: u64,
+    /// To run it from RAM.
+    pub to_ram_bytes: u64,
+    /// What is left for changes on some computers.
+    pub examples: Vec<RamExample>,
+}
+
+/// A computer, and what is left for changes on it.
+#[derive(Debug, Serialize)]
+pub struct RamExample {
+    /// Its RAM.
+    pub ram_bytes: u64,
+    /// What is left when the root image stays on the stick.
+    pub changes_bytes: u64,
+    /// The same with the root image in RAM; 0 where it does not fit.
+    pub to_ram_changes_bytes: u64,
+}
+
+impl Ram {
+    /// That of a stick with this budget, where nobody asks for another size of the overlay.
+    pub fn of(budget: RamBudget) -> Self {
+        let overlay = CommandLine::default().overlay_size;
+        let image_bytes = budget.to_ram_bytes - budget.least_bytes;
+        let examples = [1, 2, 4, 8].map(|gibibytes: u64| {
+            let ram_bytes = gibibytes << 30;
+            let left = |in_ram| RamBudget::left_for_changes(ram_bytes, in_ram, overlay);
+            RamExample {
+                ram_bytes,
+                changes_bytes: left(0),
+                to_ram_changes_bytes: left(image_bytes),
+            }
+        });
+        Self {
+            least_bytes: budget.least_bytes,
+            to_ram_bytes: budget.to_ram_bytes,
+            examples: examples.into(),
+        }
+    }
 }
 
 /// The root image.
@@ -69,6 +118,8 @@ pub struct RootSize {
 pub struct SquashfsSize {
     /// Its length.
     pub bytes: u64,
+    /// How many files on the stick make it.
+    pub segments: u64,
     /// How it was compressed.
     pub compression: String,
     /// Files that share their data with an equal one.

@@ -3,13 +3,14 @@
 use crate::failure::Failure;
 use crate::pipeline::audit::AuditReport;
 use crate::pipeline::build::{planned, squashfs_options, volume_settings};
-use crate::pipeline::built::Built;
+use crate::pipeline::built::{Built, Ram};
 use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::stick::{self, Boot};
 use crate::pipeline::{source, warnings};
 use crate::progress::Display;
 use crate::settings;
 use livestick_blockio::Progress;
+use livestick_handoff::RamBudget;
 use livestick_image::{Existing, Output};
 use livestick_squashfs::Estimate;
 use livestick_survey::{Memory, Packages, Sizes};
@@ -102,13 +103,18 @@ pub fn plan(
     let names = output_names(&settings)?;
     display.start("prepare", None);
     let prepared = source::prepare(&settings.stick)?;
-    let boot = stick::boot(&prepared, &settings.stick, display);
+    let mut boot = stick::boot(&prepared, &settings.stick, display);
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
     let settings = &mut settings.stick;
     let (capture, options) = source::capture(&prepared, settings, &names, display)?;
-    let mut built = planned(&prepared, settings, capture.report, boot.as_ref().ok());
+    let longest = stick::longest(&capture.tree, settings, &squashfs_options(settings))?;
+    if let Ok(boot) = &mut boot {
+        boot.make_room(&capture.tree, settings, longest)?;
+    }
+    let boot_of_it = boot.as_ref().ok();
+    let mut built = planned(&prepared, settings, capture.report, boot_of_it, longest);
     built
         .warnings
         .extend(warnings::of_plan(&prepared, settings, &options));
@@ -122,6 +128,7 @@ pub fn plan(
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
+    built.ram = Ram::of(RamBudget::for_image(estimate.length_bytes));
     let lost = warnings::of_format(&estimate.lost_xattrs, &estimate.clamped_times);
     built.warnings.extend(lost);
     let figures = Figures::new(&estimate, boot.as_ref().ok(), settings);

@@ -7,10 +7,10 @@ use crate::settings;
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_bootloader::{Firmware, LoaderFiles, Menu, syslinux};
-use livestick_handoff::paths;
+use livestick_handoff::{Segments, paths};
 use livestick_image::{BootCode, Facts, Initrd, Layout, StickFile};
 use livestick_initramfs::{Contents, Initramfs, Selection, WriteOptions};
-use livestick_tree::{RootDirectory, RootFiles};
+use livestick_tree::{Kind, RootDirectory, RootFiles, Tree};
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -30,6 +30,60 @@ pub struct Boot {
     pub layout: Layout,
     /// What makes it boot on BIOS.
     pub boot_code: Option<BootCode>,
+    files: Files,
+}
+
+/// What is to be laid out.
+struct Files {
+    contents: livestick_image::Contents,
+    /// Not told yet where its files lie.
+    boot_code: Option<livestick_bootloader::BootCode>,
+}
+
+impl Boot {
+    /// Makes room for the image of this root: [`boot`] could only make room for one file of it.
+    pub fn make_room(
+        &mut self,
+        tree: &Tree,
+        settings: &settings::Stick,
+        longest: Segments,
+    ) -> Result<(), Failure> {
+        self.files.contents.facts.stores = stores(tree);
+        (self.layout, self.boot_code) = self.files.lay_out(settings, longest)?;
+        Ok(())
+    }
+}
+
+/// The files of the longest image that this root can make.
+pub fn longest(
+    tree: &Tree,
+    settings: &settings::Stick,
+    options: &livestick_squashfs::Options,
+) -> Result<Segments, Failure> {
+    let bytes = livestick_squashfs::limit_bytes(tree, options);
+    Segments::new(bytes, settings.segment_bytes).ok_or_else(|| {
+        let message = format!("the root may need {bytes} bytes, more than a stick can hold");
+        Failure::message(Exit::Refused, message).hint("leave something out with --exclude")
+    })
+}
+
+/// Where container programs keep their layers, relative to the root.
+const STORES: [&str; 4] = [
+    "var/lib/containerd",
+    "var/lib/containers",
+    "var/lib/containers/storage",
+    "var/lib/docker",
+];
+
+/// Those that are there, as real directories and empty.
+fn stores(tree: &Tree) -> Vec<String> {
+    let is_empty = |path: &&str| {
+        let node = tree.lookup(path.as_bytes());
+        let entries = node.map(|node| &tree.node(node).kind);
+        matches!(entries, Some(Kind::Directory(entries)) if entries.is_empty())
+    };
+    let stores = STORES.iter().filter(|path| is_empty(path));
+    stores.map(|path| (*path).to_owned()).collect()
 }
 
 /// Decides on everything besides the root; fails where the root cannot boot from a stick.
@@ -53,12 +107,19 @@ pub fn boot(
         has_shell: initramfs.has_shell,
         missing_firmware: contents.missing_firmware,
     };
-    let (layout, boot_code) = layout(prepared, &selection, settings, loaders, initramfs)?;
+    let files = Files {
+        boot_code: loaders.boot_code.clone(),
+        contents: contents_of(prepared, &selection, settings, loaders, initramfs)?,
+    };
+    let one_file = Segments::new(settings.segment_bytes, settings.segment_bytes);
+    let one_file = one_file.context("the root image cannot be cut into such segments")?;
+    let (layout, boot_code) = files.lay_out(settings, one_file)?;
     Ok(Boot {
         selection,
         initramfs: size,
         layout,
         boot_code,
+        files,
     })
 }
 
@@ -109,14 +170,13 @@ fn busybox_of_this_machine() -> Option<Vec<u8>> {
     livestick_initramfs::static_busybox(&machine).ok().flatten()
 }
 
-/// Gives everything its place, and tells SYSLINUX where its own file lies.
-fn layout(
+fn contents_of(
     prepared: &Prepared,
     selection: &Selection,
     settings: &settings::Stick,
     loaders: LoaderFiles,
     initramfs: Initramfs,
-) -> Result<(Layout, Option<BootCode>), Failure> {
+) -> Result<livestick_image::Contents, Failure> {
     let kernel = &selection.kernel;
     let vmlinuz = prepared
         .source
@@ -132,7 +192,7 @@ fn layout(
     let own_files = [(paths::README, readme), (paths::KERNEL, vmlinuz)];
     let own_files = own_files.map(|(path, bytes)| (path.to_owned(), bytes));
     let files = loader_files.chain(own_files);
-    let contents = livestick_image::Contents {
+    Ok(livestick_image::Contents {
         files: files
             .map(|(path, bytes)| StickFile { path, bytes })
             .collect(),
@@ -143,18 +203,29 @@ fn layout(
         facts: Facts {
             kernel_release: kernel.release.clone(),
             title,
+            stores: Vec::new(),
             tool: TOOL.to_owned(),
             options: manifest_options(settings),
             origins: loaders.origins,
         },
-    };
-    let mut layout =
-        Layout::plan(contents, settings.size).map_err(|e| Failure::new(Exit::Refused, e))?;
-    let boot_code = match loaders.boot_code {
-        Some(code) => Some(patch_syslinux(&mut layout, code)?),
-        None => None,
-    };
-    Ok((layout, boot_code))
+    })
+}
+
+impl Files {
+    /// Gives everything its place, and tells SYSLINUX where its own file lies.
+    fn lay_out(
+        &self,
+        settings: &settings::Stick,
+        longest: Segments,
+    ) -> Result<(Layout, Option<BootCode>), Failure> {
+        let layout = Layout::plan(self.contents.clone(), settings.size, longest);
+        let mut layout = layout.map_err(|e| Failure::new(Exit::Refused, e))?;
+        let boot_code = match self.boot_code.clone() {
+            Some(code) => Some(patch_syslinux(&mut layout, code)?),
+            None => None,
+        };
+        Ok((layout, boot_code))
+    }
 }
 
 fn patch_syslinux(

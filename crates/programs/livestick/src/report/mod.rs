@@ -16,6 +16,7 @@ use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
 use bytesize::ByteSize;
+use livestick_handoff::paths;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ fn text(built: &Built, volume: Volume) -> String {
             ))
     ));
     lines.extend(boot_lines(built));
+    lines.extend(segments(built));
+    lines.push(ram(built));
     lines.push(times(&built.stages));
     if volume == Volume::Verbose {
         lines.extend(differences(built));
@@ -132,6 +135,51 @@ fn what(built: &Built) -> String {
     let kernel = built.kernel.as_ref();
     let kernel = kernel.map_or_else(String::new, |kernel| format!(" with kernel {kernel}"));
     format!("{}{kernel}, for {}", built.title, built.firmware)
+}
+
+/// Of the computers that there are examples for, the smallest on which the image fits into RAM.
+fn ram(built: &Built) -> String {
+    let ram = &built.ram;
+    let about = if built.outcome.is_some() {
+        ""
+    } else {
+        "about "
+    };
+    let mut text = format!(
+        "  RAM        from {} on, with the root in RAM from {about}{} on",
+        size(ram.least_bytes),
+        size(ram.to_ram_bytes)
+    );
+    let mut fitting = ram.examples.iter();
+    if let Some(example) = fitting.find(|example| example.ram_bytes >= ram.to_ram_bytes) {
+        text.push_str(&format!(
+            "; of {} GiB, {} are for changes, {} then",
+            example.ram_bytes >> 30,
+            size(example.changes_bytes),
+            size(example.to_ram_changes_bytes)
+        ));
+    }
+    text
+}
+
+/// What a root beyond 4 GiB becomes, which FAT cannot hold in one file.
+fn segments(built: &Built) -> Option<String> {
+    let name = paths::ROOT_IMAGE;
+    let last = |count: u64| format!("{name}.{:03}", count - 1);
+    match (&built.outcome, built.root.segments) {
+        (Some(outcome), _) if outcome.squashfs.segments > 1 => {
+            let count = outcome.squashfs.segments;
+            Some(format!(
+                "  segments   {count}: {name} to {}, joined at boot",
+                last(count)
+            ))
+        }
+        (None, count) if count > 1 => Some(format!(
+            "  segments   up to {count}: {name} to {}, where it does not get smaller than 4 GiB",
+            last(count)
+        )),
+        _ => None,
+    }
 }
 
 fn headline(built: &Built) -> String {

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::pipeline::{Plan, Secret};
-use crate::report::{boot_lines, differences, print_json, say, size, times, what};
+use crate::report::{boot_lines, differences, print_json, ram, say, segments, size, times, what};
 use crate::settings::{OutputStyle, Volume};
 use livestick_survey::{Entry, EntryKind};
 
@@ -74,6 +74,8 @@ fn figures(plan: &Plan) -> Vec<String> {
         },
         memory(plan.memory.toram_bytes)
     ));
+    lines.push(ram(&plan.stick));
+    lines.extend(segments(&plan.stick));
     lines
 }
 

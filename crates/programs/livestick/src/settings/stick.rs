@@ -6,6 +6,7 @@ use crate::settings::{Clock, compression, jobs};
 use anyhow::Context;
 use livestick_bootloader::Firmware;
 use livestick_capture::{Exclusions, Unreadable};
+use livestick_handoff::{CommandLine, Segments};
 use livestick_image::{Label, Size};
 use livestick_squashfs::Compression;
 use livestick_survey::Allowed;
@@ -36,6 +37,8 @@ pub struct Stick {
     pub menu_timeout_seconds: u32,
     /// How large the image is.
     pub size: Size,
+    /// The longest file of the root image.
+    pub segment_bytes: u64,
     /// How many threads compress.
     pub jobs: NonZeroUsize,
     /// What to do with files that cannot be read.
@@ -61,6 +64,11 @@ impl Stick {
                 .as_deref()
                 .map_or(Ok(Size::Fit), size)
                 .map_err(usage)?,
+            segment_bytes: args
+                .segment_size
+                .as_deref()
+                .map_or(Ok(Segments::LONGEST_BYTES), segment_bytes)
+                .map_err(usage)?,
             clock: Clock::of_environment().map_err(usage)?,
             firmware: match args.firmware {
                 args::Firmware::Bios => Firmware::Bios,
@@ -75,7 +83,12 @@ impl Stick {
             },
             source: args.source,
             kernel: args.kernel,
-            cmdline: args.cmdline,
+            cmdline: match args.use_internal_disks {
+                true => format!("{} {}", CommandLine::USE_INTERNAL_DISKS, args.cmdline)
+                    .trim_end()
+                    .to_owned(),
+                false => args.cmdline,
+            },
             menu_timeout_seconds: args.menu_timeout,
         })
     }
@@ -88,6 +101,14 @@ fn size(text: &str) -> anyhow::Result<Size> {
     Ok(Size::Fixed(size.as_u64() / 512 * 512))
 }
 
+fn segment_bytes(text: &str) -> anyhow::Result<u64> {
+    let size = bytesize::ByteSize::from_str(text).map(|size| size.as_u64());
+    let size = size.ok().filter(|size| Segments::new(0, *size).is_some());
+    size.with_context(|| {
+        format!("--segment-size `{text}` is not a whole number of MiB, such as 64MiB, below 4GiB")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +119,14 @@ mod tests {
         assert_eq!(size("1GiB").unwrap(), Size::Fixed(1 << 30));
         assert_eq!(size("1000").unwrap(), Size::Fixed(512));
         assert!(size("big").is_err());
+    }
+
+    #[test]
+    fn segments_are_of_whole_mebibytes_that_fat_can_hold() {
+        assert_eq!(segment_bytes("64MiB").unwrap(), 64 << 20);
+        assert_eq!(segment_bytes("4095MiB").unwrap(), Segments::LONGEST_BYTES);
+        for text in ["0", "64M", "4GiB", "many"] {
+            assert!(segment_bytes(text).is_err(), "{text}");
+        }
     }
 }
