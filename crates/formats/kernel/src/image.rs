@@ -1,8 +1,9 @@
 //! A kernel image: which release it is.
 
 use crate::format::{
-    BOOT_FLAG, DEFAULT_SETUP_SECTORS, RawSetupHeader, SECTOR_BYTES, SETUP_HEADER_OFFSET,
-    SETUP_MAGIC, VERSION_BASE,
+    BOOT_FLAG, DEFAULT_SETUP_SECTORS, EFI_HANDOVER_32, EXTRA_LOAD_FLAGS_OFFSET,
+    EXTRA_LOAD_FLAGS_PROTOCOL, RawSetupHeader, SECTOR_BYTES, SETUP_HEADER_OFFSET, SETUP_MAGIC,
+    VERSION_BASE,
 };
 use zerocopy::FromBytes;
 
@@ -27,6 +28,8 @@ pub struct KernelImage {
     pub release: String,
     /// The whole version string: release, who built it, when.
     pub description: String,
+    /// Whether a loader on 32-bit EFI can start it: a 64-bit kernel needs `CONFIG_EFI_MIXED` for that.
+    pub starts_on_efi_ia32: bool,
 }
 
 impl KernelImage {
@@ -49,7 +52,18 @@ impl KernelImage {
         Ok(Self {
             release: release.to_owned(),
             description: description.to_owned(),
+            starts_on_efi_ia32: extra_load_flags(bytes, header) & EFI_HANDOVER_32 != 0,
         })
+    }
+}
+
+fn extra_load_flags(bytes: &[u8], header: &RawSetupHeader) -> u16 {
+    let flags = bytes.get(EXTRA_LOAD_FLAGS_OFFSET..EXTRA_LOAD_FLAGS_OFFSET + 2);
+    match flags {
+        Some([low, high]) if header.protocol.get() >= EXTRA_LOAD_FLAGS_PROTOCOL => {
+            u16::from_le_bytes([*low, *high])
+        }
+        _ => 0,
     }
 }
 
@@ -96,6 +110,19 @@ mod tests {
         let image = KernelImage::parse(&bytes).unwrap();
         assert_eq!(image.release, "6.1.0-50-amd64");
         assert!(image.description.ends_with("#1 SMP"));
+        assert!(!image.starts_on_efi_ia32);
+    }
+
+    #[test]
+    fn a_flag_counts_from_the_protocol_on_that_has_it() {
+        let mut bytes = image(b"6.1.0");
+        bytes[0x236] = 0x7f;
+        bytes[0x206..0x208].copy_from_slice(&0x20bu16.to_le_bytes());
+        assert!(!KernelImage::parse(&bytes).unwrap().starts_on_efi_ia32);
+        bytes[0x206] = 0x0f;
+        assert!(KernelImage::parse(&bytes).unwrap().starts_on_efi_ia32);
+        bytes[0x236] = 0x7b;
+        assert!(!KernelImage::parse(&bytes).unwrap().starts_on_efi_ia32);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a distribution's kernel files say: which release an image is, what it was configured with,
-//! which modules there are, and which of them must be loaded, in what order.
+//! What a distribution's kernel files say: which release an image is, whether it is signed, what it
+//! was configured with, which modules there are, and which of them must be loaded, in what order.
 //!
 //! Everything here takes text or bytes and opens no file. Input may come from anywhere: nothing
 //! panics, and nothing recurses.
@@ -7,6 +7,7 @@
 //! Module names are compared as the kernel does it: `-` and `_` are the same.
 
 mod config;
+mod efi;
 mod format;
 mod image;
 mod index;
@@ -17,6 +18,7 @@ mod release;
 mod resolve;
 
 pub use config::KernelConfig;
+pub use efi::{EfiError, EfiProgram};
 pub use image::{ImageError, KernelImage};
 pub use index::{IndexError, IndexTexts, ModuleAlias, ModuleIndex};
 pub use modinfo::{ModuleError, ModuleInfo, SoftDependencies};
