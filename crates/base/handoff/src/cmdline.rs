@@ -148,6 +148,11 @@ impl Default for CommandLine {
     }
 }
 
+/// The words of a kernel command line, as the kernel and `/init` understand them.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    Words(text)
+}
+
 /// The words of a command line as `next_arg` of the kernel's `lib/cmdline.c` splits them: at blanks
 /// that no double quotes enclose. Quotes around a value or a whole word are not part of it.
 struct Words<'a>(&'a str);

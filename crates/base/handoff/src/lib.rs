@@ -21,7 +21,7 @@ mod segments;
 
 pub use break_point::{BreakPoint, NotABreakPoint};
 pub use checksums::Checksum;
-pub use cmdline::{CommandLine, ModuleOption};
+pub use cmdline::{CommandLine, ModuleOption, words};
 pub use fields::ParseError;
 pub use identity::Identity;
 pub use manifest::Manifest;
