@@ -117,7 +117,27 @@ const PACKAGES: &[Package] = {
             "the loader's menu and MBR code",
             &[Sticks, ByHand],
         ),
-        package("systemd-boot-efi", &[], "the loader for UEFI", &[Sticks]),
+        // Their scripts leave this machine's own boot alone: shim-signed runs `grub-install` only where
+        // the machine starts through GRUB on UEFI already, and the others run nothing.
+        package(
+            "shim-signed",
+            &[],
+            "the signed loader for UEFI, with what it starts",
+            &[Sticks],
+        ),
+        package(
+            "grub-efi-amd64-signed",
+            &[],
+            "the signed GRUB for UEFI",
+            &[Sticks],
+        ),
+        package("grub-efi-ia32-bin", &[], "GRUB for 32-bit UEFI", &[Sticks]),
+        package(
+            "systemd-boot-efi",
+            &[],
+            "the loader for UEFI that is not signed",
+            &[Sticks],
+        ),
         package(
             "busybox-static",
             &["busybox"],

@@ -1,8 +1,8 @@
 //! Where this machine keeps its loaders, and which package would bring one that it lacks.
 
 use crate::Error;
-use crate::dpkg::{self, Package};
-use crate::error::Missing;
+use crate::error::{Missing, MissingFiles};
+use crate::packages::{Package, dpkg, pacman, rpm};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ pub(crate) struct Piece {
     pub(crate) debian: &'static str,
     /// The same on Fedora and its relatives.
     pub(crate) fedora: &'static str,
-    /// The same on Arch.
-    pub(crate) arch: &'static str,
+    /// The same on Arch, where it has one.
+    pub(crate) arch: Option<&'static str>,
     /// The same on openSUSE.
     pub(crate) suse: &'static str,
 }
@@ -79,9 +79,16 @@ impl<'a> Host<'a> {
         fs::read(&path).map_err(|source| Error::Read { path, source })
     }
 
-    /// The Debian package that the file came with, where it did.
+    /// The package that the file came with, where this machine's package manager knows one.
     pub(crate) fn package_of(&self, located: &Located) -> Option<Package> {
-        dpkg::owner(self.root, located.piece.debian, located.place)
+        let Located { piece, place } = located;
+        match self.distribution {
+            Distribution::Fedora | Distribution::Suse => rpm::owner(self.root, place),
+            Distribution::Arch => pacman::owner(self.root, piece.arch?, place),
+            Distribution::Debian | Distribution::Other => {
+                dpkg::owner(self.root, piece.debian, place)
+            }
+        }
     }
 
     /// Where the file came from: package and version, or its path and what it says of itself.
@@ -94,24 +101,32 @@ impl<'a> Host<'a> {
     }
 
     /// The error that lists everything missing at once, so that one command installs it.
-    pub(crate) fn missing(&self, pieces: Vec<&Piece>, way_out: Option<&'static str>) -> Error {
-        let missing = pieces.into_iter().map(|piece| Missing {
-            file: piece.name,
-            package: self.package(piece),
-        });
+    pub(crate) fn missing(&self, pieces: &[&Piece], way_out: Option<String>) -> Error {
         Error::Missing {
-            missing: missing.collect(),
+            missing: self.packages(pieces),
             install: self.distribution.install_command(),
             way_out,
         }
     }
 
-    fn package(&self, piece: &Piece) -> &'static str {
+    /// The packages that would bring the pieces.
+    pub(crate) fn packages(&self, pieces: &[&Piece]) -> MissingFiles {
+        let missing = pieces.iter().map(|piece| Missing {
+            file: piece.name,
+            package: self.package(piece),
+        });
+        MissingFiles {
+            files: missing.collect(),
+            distribution_is_known: self.distribution != Distribution::Other,
+        }
+    }
+
+    fn package(&self, piece: &Piece) -> Option<&'static str> {
         match self.distribution {
-            Distribution::Debian | Distribution::Other => piece.debian,
-            Distribution::Fedora => piece.fedora,
+            Distribution::Debian | Distribution::Other => Some(piece.debian),
+            Distribution::Fedora => Some(piece.fedora),
             Distribution::Arch => piece.arch,
-            Distribution::Suse => piece.suse,
+            Distribution::Suse => Some(piece.suse),
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) const LOADER: Piece = Piece {
     places: &["usr/lib/systemd/boot/efi/systemd-bootx64.efi"],
     debian: "systemd-boot-efi",
     fedora: "systemd-boot-unsigned",
-    arch: "systemd",
+    arch: Some("systemd"),
     suse: "systemd-boot",
 };
 
@@ -30,8 +30,8 @@ pub(crate) fn collect(
     let origin = host.origin(loader, banner(&bytes, BANNER));
     Ok(LoaderFiles {
         files: files(bytes, menu),
-        boot_code: None,
         origins: vec![(LOADER_PATH.to_owned(), origin)],
+        ..LoaderFiles::default()
     })
 }
 
@@ -72,26 +72,63 @@ fn configuration(menu: &Menu) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MenuSettings;
+    use crate::menu::example;
 
     #[test]
-    fn an_entry_names_kernel_initrd_and_options() {
-        let menu = Menu::new("Debian", "a=b", 0).unwrap();
-        let files = files(vec![1], &menu);
-        let text = |path: &str| {
-            let file = files.iter().find(|file| file.path == path).unwrap();
-            String::from_utf8(file.bytes.clone()).unwrap()
-        };
-        assert_eq!(
-            text("loader/loader.conf"),
-            "timeout 0\ndefault normal.conf\n"
-        );
-        assert_eq!(
-            text("loader/entries/safe.conf"),
-            "title    Debian (safe graphics)\n\
-             sort-key livestick-01\n\
-             linux    /live/vmlinuz\n\
-             initrd   /live/initrd.img\n\
-             options  quiet nomodeset a=b\n"
-        );
+    fn the_menu_is_what_systemd_boot_reads() {
+        let text: String = files(vec![1], &example())
+            .iter()
+            .filter(|file| file.path != LOADER_PATH)
+            .map(|file| format!("{}:\n{}\n", file.path, String::from_utf8_lossy(&file.bytes)))
+            .collect();
+        let expected = "\
+loader/loader.conf:
+timeout 2
+default normal.conf
+
+loader/entries/normal.conf:
+title    Débian's ^x
+sort-key livestick-00
+linux    /live/vmlinuz
+initrd   /live/initrd.img
+options  quiet console=tty0 console=ttyS0,115200 a=b
+
+loader/entries/toram.conf:
+title    Débian's ^x (to RAM)
+sort-key livestick-01
+linux    /live/vmlinuz
+initrd   /live/initrd.img
+options  quiet toram console=tty0 console=ttyS0,115200 a=b
+
+loader/entries/safe.conf:
+title    Débian's ^x (safe graphics)
+sort-key livestick-02
+linux    /live/vmlinuz
+initrd   /live/initrd.img
+options  quiet nomodeset console=tty0 console=ttyS0,115200 a=b
+
+loader/entries/check.conf:
+title    Débian's ^x (check this stick)
+sort-key livestick-03
+linux    /live/vmlinuz
+initrd   /live/initrd.img
+options  quiet check-stick console=tty0 console=ttyS0,115200 a=b
+
+loader/entries/verbose.conf:
+title    Débian's ^x (verbose, with a rescue shell)
+sort-key livestick-04
+linux    /live/vmlinuz
+initrd   /live/initrd.img
+options  debug loglevel=7 break=init console=tty0 console=ttyS0,115200 a=b
+
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_timeout_of_0_boots_at_once() {
+        let menu = Menu::new(&MenuSettings::default()).unwrap();
+        assert!(configuration(&menu).starts_with("timeout 0\n"));
     }
 }

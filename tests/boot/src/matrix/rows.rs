@@ -13,6 +13,16 @@ const UNMOUNTED: &str = "livestick: shutdown: everything is unmounted";
 /// What an end that is not clean says.
 const NOT_ENDED: [&str; 4] = ["FAILED", "busy", "Failed to", "Could not"];
 
+/// A stick for every firmware, whose kernel speaks on the serial port.
+const EVERYWHERE: [&str; 4] = [
+    "--firmware=all",
+    "--secure-boot=yes",
+    "--console=ttyS0,115200",
+    "--cmdline=loglevel=7",
+];
+/// What a kernel says that loads signed modules only.
+const LOCKED_DOWN: &str = "Kernel is locked down from EFI Secure Boot";
+
 /// Every scenario, in the order in which they are run and shown.
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
@@ -37,7 +47,13 @@ fn firmware() -> Vec<Scenario> {
             .firmware(Firmware::Uefi)
             .in_ci(),
         Scenario::new("uefi-ia32", "32-bit UEFI, 64-bit processor").firmware(Firmware::UefiIa32),
-        Scenario::new("secure-boot", "UEFI with Secure Boot").firmware(Firmware::SecureBoot),
+        Scenario::new("secure-boot", "UEFI with Secure Boot")
+            .built(&EVERYWHERE)
+            .firmware(Firmware::SecureBoot)
+            .says(&["secureboot: Secure boot enabled", LOCKED_DOWN]),
+        Scenario::new("systemd-boot", "64-bit UEFI through systemd-boot")
+            .built(&["--secure-boot=no"])
+            .firmware(Firmware::Uefi),
     ]
 }
 

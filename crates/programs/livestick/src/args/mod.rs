@@ -12,7 +12,7 @@ pub use device::{Consent, Devices, Inspect, Restore, Verify, Write};
 pub use habits::translate;
 pub use plan::Plan;
 pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
-pub use stick::{Firmware, Stick};
+pub use stick::{Firmware, SecureBoot, Stick};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 

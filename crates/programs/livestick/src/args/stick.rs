@@ -33,9 +33,14 @@ pub struct Stick {
     #[arg(long, value_name = "PATTERN")]
     pub allow_secret: Vec<String>,
 
-    /// Which firmware the stick boots on.
-    #[arg(long, value_enum, default_value_t = Firmware::Both)]
-    pub firmware: Firmware,
+    /// Which firmware the stick boots on, with commas between. Without it: BIOS and 64-bit UEFI, and
+    /// 32-bit UEFI where this machine has a loader for it.
+    #[arg(long, value_enum, value_name = "KIND,...", value_delimiter = ',')]
+    pub firmware: Vec<Firmware>,
+
+    /// Whether the stick boots on UEFI with Secure Boot on.
+    #[arg(long, value_enum, default_value_t = SecureBoot::Auto)]
+    pub secure_boot: SecureBoot,
 
     /// The volume's label, at most 11 characters.
     #[arg(long, default_value = "LIVESTICK")]
@@ -53,6 +58,11 @@ pub struct Stick {
     /// Seconds that the boot menu waits; 0 boots at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub menu_timeout: u32,
+
+    /// A console for the menu and the system, besides the screen: ttyS0,115200, ... May be given
+    /// several times; the last one is where the system's messages go.
+    #[arg(long, value_name = "NAME[,SPEED]")]
+    pub console: Vec<String>,
 
     /// The image's size, such as 8G (decimal) or 8GiB. Without it: as small as can be.
     #[arg(long, value_name = "SIZE")]
@@ -79,10 +89,25 @@ pub struct Stick {
 /// Which firmware a stick boots on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {
-    /// Only on BIOS, through SYSLINUX.
+    /// BIOS, through SYSLINUX.
     Bios,
-    /// Only on 64-bit UEFI, through systemd-boot.
+    /// 64-bit UEFI, through shim and GRUB or systemd-boot.
     Uefi,
-    /// On both.
+    /// 32-bit UEFI on a 64-bit machine, through GRUB.
+    Uefi32,
+    /// BIOS and 64-bit UEFI.
     Both,
+    /// All of them.
+    All,
+}
+
+/// Whether a stick boots with Secure Boot on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SecureBoot {
+    /// Where this machine has the signed loaders, and the kernel is signed.
+    Auto,
+    /// It must.
+    Yes,
+    /// It need not: systemd-boot is the loader for 64-bit UEFI.
+    No,
 }

@@ -7,7 +7,7 @@ use crate::pipeline::device;
 use crate::pipeline::failures::no_squashfs;
 use crate::pipeline::place::Place;
 use crate::pipeline::source::{self, Prepared};
-use crate::pipeline::stick::{self, Boot, firmware_name};
+use crate::pipeline::stick::{self, Boot};
 use crate::pipeline::warnings;
 use crate::progress::Display;
 use crate::settings::{self, Build, Clock, Stick};
@@ -36,13 +36,7 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
         &squashfs_options(&settings.stick),
     )?;
     boot.make_room(&capture.tree, &settings.stick, longest)?;
-    let mut built = planned(
-        &prepared,
-        &settings.stick,
-        capture.report,
-        Some(&boot),
-        longest,
-    );
+    let mut built = planned(&prepared, capture.report, Some(&boot), longest);
     built
         .warnings
         .extend(warnings::of_plan(&prepared, &settings.stick, &options));
@@ -108,7 +102,6 @@ impl Root<'_> {
 /// What is known before anything is written.
 pub fn planned(
     prepared: &Prepared,
-    settings: &Stick,
     report: livestick_capture::Report,
     boot: Option<&Boot>,
     longest: Segments,
@@ -117,7 +110,7 @@ pub fn planned(
         title: prepared.facts.title.clone(),
         kernel: boot.map(|boot| boot.selection.kernel.release.clone()),
         other_kernels: boot.map_or_else(Vec::new, |boot| boot.selection.others.clone()),
-        firmware: firmware_name(settings.firmware),
+        firmware: boot.map_or_else(Vec::new, |boot| boot.firmware.clone()),
         root: RootSize {
             bytes: report.bytes,
             files: report.files,

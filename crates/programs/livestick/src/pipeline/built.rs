@@ -14,8 +14,8 @@ pub struct Built {
     pub kernel: Option<String>,
     /// The kernels in the root that were not chosen.
     pub other_kernels: Vec<String>,
-    /// Which firmware it boots on.
-    pub firmware: &'static str,
+    /// Which firmware it boots on, and which not.
+    pub firmware: Vec<FirmwareSupport>,
     /// The root.
     pub root: RootSize,
     /// The RAM that the stick needs.
@@ -56,6 +56,17 @@ pub struct ImageSize {
     pub written_bytes: u64,
     /// The stick's identity.
     pub identity: String,
+}
+
+/// Whether it boots on a kind of firmware.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirmwareSupport {
+    /// The firmware.
+    pub firmware: String,
+    /// What loads the kernel there.
+    pub loader: Option<&'static str>,
+    /// Why nothing does.
+    pub why_not: Option<String>,
 }
 
 /// The root, before it was compressed.

@@ -5,6 +5,7 @@ mod build;
 mod built;
 pub mod device;
 mod failures;
+mod loaders;
 mod place;
 mod plan;
 mod source;
@@ -14,6 +15,6 @@ mod warnings;
 
 pub use audit::Secret;
 pub use build::build;
-pub use built::Built;
+pub use built::{Built, FirmwareSupport};
 pub use place::check_place;
 pub use plan::{Plan, plan};

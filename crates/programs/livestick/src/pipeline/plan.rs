@@ -113,8 +113,7 @@ pub fn plan(
     if let Ok(boot) = &mut boot {
         boot.make_room(&capture.tree, settings, longest)?;
     }
-    let boot_of_it = boot.as_ref().ok();
-    let mut built = planned(&prepared, settings, capture.report, boot_of_it, longest);
+    let mut built = planned(&prepared, capture.report, boot.as_ref().ok(), longest);
     built
         .warnings
         .extend(warnings::of_plan(&prepared, settings, &options));

@@ -1,12 +1,13 @@
 //! What lies on the stick besides the root.
 
 use crate::failure::{Exit, Failure};
-use crate::pipeline::built::InitramfsSize;
+use crate::pipeline::built::{FirmwareSupport, InitramfsSize};
+use crate::pipeline::loaders;
 use crate::pipeline::source::{Prepared, no_kernel, require_init};
 use crate::settings;
 use anyhow::Context;
 use livestick_blockio::Progress;
-use livestick_bootloader::{Firmware, LoaderFiles, Menu, syslinux};
+use livestick_bootloader::{LoaderFiles, syslinux};
 use livestick_handoff::{Segments, paths};
 use livestick_image::{BootCode, Facts, Initrd, Layout, StickFile};
 use livestick_initramfs::{Contents, Initramfs, Selection, WriteOptions};
@@ -24,6 +25,8 @@ const TOOL: &str = concat!("livestick ", env!("CARGO_PKG_VERSION"));
 pub struct Boot {
     /// The kernel, and those that were not chosen.
     pub selection: Selection,
+    /// Which firmware it boots on.
+    pub firmware: Vec<FirmwareSupport>,
     /// The initramfs, in numbers.
     pub initramfs: InitramfsSize,
     /// Which byte of the stick holds what.
@@ -96,7 +99,12 @@ pub fn boot(
     let files = prepared.source.files();
     let selection =
         livestick_initramfs::select_kernel(files, settings.kernel.as_deref()).map_err(no_kernel)?;
-    let loaders = loaders(prepared, settings)?;
+    let image = &selection.kernel.image;
+    let vmlinuz = files
+        .read(image)
+        .with_context(|| format!("cannot read the kernel {image}"))?;
+    let loaders = loaders::collect(&prepared.facts.title, &vmlinuz, settings)?;
+    let firmware = loaders::support(&loaders.support);
     progress.start("initramfs", None);
     let (initramfs, contents) = initramfs(prepared, &selection, settings)?;
     let size = InitramfsSize {
@@ -107,34 +115,28 @@ pub fn boot(
         has_shell: initramfs.has_shell,
         missing_firmware: contents.missing_firmware,
     };
+    let facts = Facts {
+        kernel_release: selection.kernel.release.clone(),
+        title: prepared.facts.title.clone(),
+        stores: Vec::new(),
+        tool: TOOL.to_owned(),
+        options: manifest_options(settings, &firmware),
+        origins: loaders.origins.clone(),
+    };
     let files = Files {
         boot_code: loaders.boot_code.clone(),
-        contents: contents_of(prepared, &selection, settings, loaders, initramfs)?,
+        contents: contents_of(facts, vmlinuz, loaders, initramfs),
     };
     let one_file = Segments::new(settings.segment_bytes, settings.segment_bytes);
     let one_file = one_file.context("the root image cannot be cut into such segments")?;
     let (layout, boot_code) = files.lay_out(settings, one_file)?;
     Ok(Boot {
         selection,
+        firmware,
         initramfs: size,
         layout,
         boot_code,
         files,
-    })
-}
-
-/// Collects the loaders and the menu from this machine's packages.
-fn loaders(prepared: &Prepared, settings: &settings::Stick) -> Result<LoaderFiles, Failure> {
-    let title = &prepared.facts.title;
-    let menu = Menu::new(title, &settings.cmdline, settings.menu_timeout_seconds)
-        .map_err(|e| Failure::new(Exit::Usage, e))?;
-    livestick_bootloader::collect(settings.firmware, &menu, Path::new("/")).map_err(|error| {
-        let hint = error.hint();
-        let failure = Failure::new(Exit::Refused, error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
     })
 }
 
@@ -170,21 +172,14 @@ fn busybox_of_this_machine() -> Option<Vec<u8>> {
     livestick_initramfs::static_busybox(&machine).ok().flatten()
 }
 
+/// What lies on the stick beside the root image.
 fn contents_of(
-    prepared: &Prepared,
-    selection: &Selection,
-    settings: &settings::Stick,
+    facts: Facts,
+    vmlinuz: Vec<u8>,
     loaders: LoaderFiles,
     initramfs: Initramfs,
-) -> Result<livestick_image::Contents, Failure> {
-    let kernel = &selection.kernel;
-    let vmlinuz = prepared
-        .source
-        .files()
-        .read(&kernel.image)
-        .with_context(|| format!("cannot read the kernel {}", kernel.image))?;
-    let title = prepared.facts.title.clone();
-    let readme = livestick_image::readme(&title, TOOL).into_bytes();
+) -> livestick_image::Contents {
+    let readme = livestick_image::readme(&facts.title, TOOL).into_bytes();
     let loader_files = loaders
         .files
         .into_iter()
@@ -192,7 +187,7 @@ fn contents_of(
     let own_files = [(paths::README, readme), (paths::KERNEL, vmlinuz)];
     let own_files = own_files.map(|(path, bytes)| (path.to_owned(), bytes));
     let files = loader_files.chain(own_files);
-    Ok(livestick_image::Contents {
+    livestick_image::Contents {
         files: files
             .map(|(path, bytes)| StickFile { path, bytes })
             .collect(),
@@ -200,15 +195,8 @@ fn contents_of(
             bytes: initramfs.bytes,
             seal_offset: initramfs.seal_offset,
         },
-        facts: Facts {
-            kernel_release: kernel.release.clone(),
-            title,
-            stores: Vec::new(),
-            tool: TOOL.to_owned(),
-            options: manifest_options(settings),
-            origins: loaders.origins,
-        },
-    })
+        facts,
+    }
 }
 
 impl Files {
@@ -247,11 +235,18 @@ fn patch_syslinux(
 }
 
 /// What the manifest says of the choices that were made.
-fn manifest_options(settings: &settings::Stick) -> Vec<(String, String)> {
+fn manifest_options(
+    settings: &settings::Stick,
+    firmware: &[FirmwareSupport],
+) -> Vec<(String, String)> {
+    let booted = firmware.iter().filter(|support| support.loader.is_some());
+    let booted: Vec<_> = booted.map(|support| support.firmware.as_str()).collect();
     let mut options = vec![
         ("compression", settings.compression.to_string()),
-        ("firmware", firmware_name(settings.firmware).to_owned()),
+        ("firmware", booted.join(", ")),
     ];
+    let consoles = settings.consoles.iter();
+    options.extend(consoles.map(|console| ("console", console.to_string())));
     if !settings.cmdline.is_empty() {
         options.push(("cmdline", settings.cmdline.clone()));
     }
@@ -261,13 +256,4 @@ fn manifest_options(settings: &settings::Stick) -> Vec<(String, String)> {
     options
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-/// Which firmware the stick boots on, in words.
-pub fn firmware_name(firmware: Firmware) -> &'static str {
-    match firmware {
-        Firmware::Bios => "BIOS",
-        Firmware::Uefi => "UEFI",
-        Firmware::Both => "BIOS and UEFI",
-    }
 }

@@ -11,7 +11,7 @@ pub use plan::print_plan;
 pub use squashfs::{print_checked, print_created, print_extracted, print_foreseen};
 
 use crate::failure::Failure;
-use crate::pipeline::Built;
+use crate::pipeline::{Built, FirmwareSupport};
 use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
@@ -102,9 +102,9 @@ fn text(built: &Built, volume: Volume) -> String {
     lines.join("\n")
 }
 
-/// The initramfs, and the kernels.
+/// The firmware, the initramfs, and the kernels.
 fn boot_lines(built: &Built) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = firmware(&built.firmware);
     if let Some(initramfs) = &built.initramfs {
         lines.push(format!(
             "  initramfs  {} ({}), {} modules{}{}",
@@ -130,11 +130,27 @@ fn boot_lines(built: &Built) -> Vec<String> {
     lines
 }
 
-/// The system, its kernel and the firmware.
+/// The system and its kernel.
 fn what(built: &Built) -> String {
     let kernel = built.kernel.as_ref();
     let kernel = kernel.map_or_else(String::new, |kernel| format!(" with kernel {kernel}"));
-    format!("{}{kernel}, for {}", built.title, built.firmware)
+    format!("{}{kernel}", built.title)
+}
+
+/// On which firmware it boots with what, and on which it does not, and why.
+fn firmware(support: &[FirmwareSupport]) -> Vec<String> {
+    let with = support.iter().filter_map(|support| {
+        let loader = support.loader?;
+        Some(format!("{} ({loader})", support.firmware))
+    });
+    let with: Vec<_> = with.collect();
+    let without = support.iter().filter_map(|support| {
+        let why_not = support.why_not.as_ref()?;
+        Some(format!("  not on     {}: {why_not}", support.firmware))
+    });
+    let boots = format!("  boots on   {}", with.join(", "));
+    let boots = (!with.is_empty()).then_some(boots);
+    boots.into_iter().chain(without).collect()
 }
 
 /// Of the computers that there are examples for, the smallest on which the image fits into RAM.

@@ -3,12 +3,14 @@
 mod build;
 pub mod compression;
 mod device;
+mod firmware;
 mod plan;
 mod squashfs;
 mod stick;
 
 pub use build::{Build, Place};
 pub use device::{Consent, ImageFile, Restore, Verify, Write};
+pub use firmware::Firmware;
 pub use plan::Plan;
 pub use squashfs::{
     Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,

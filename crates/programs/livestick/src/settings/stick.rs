@@ -2,9 +2,9 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, compression, jobs};
+use crate::settings::{Clock, Firmware, compression, jobs};
 use anyhow::Context;
-use livestick_bootloader::Firmware;
+use livestick_bootloader::Console;
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_handoff::{CommandLine, Segments};
 use livestick_image::{Label, Size};
@@ -27,12 +27,14 @@ pub struct Stick {
     pub allowed: Allowed,
     /// The kernel that the user asked for.
     pub kernel: Option<String>,
-    /// Which firmware the stick boots on.
+    /// Which firmware the stick is to boot on.
     pub firmware: Firmware,
     /// The volume's label.
     pub label: Label,
     /// Words added to every entry's kernel command line.
     pub cmdline: String,
+    /// The consoles of menu and system, besides the screen.
+    pub consoles: Vec<Console>,
     /// Seconds that the boot menu waits.
     pub menu_timeout_seconds: u32,
     /// How large the image is.
@@ -70,11 +72,8 @@ impl Stick {
                 .map_or(Ok(Segments::LONGEST_BYTES), segment_bytes)
                 .map_err(usage)?,
             clock: Clock::of_environment().map_err(usage)?,
-            firmware: match args.firmware {
-                args::Firmware::Bios => Firmware::Bios,
-                args::Firmware::Uefi => Firmware::Uefi,
-                args::Firmware::Both => Firmware::Both,
-            },
+            firmware: Firmware::new(&args.firmware, args.secure_boot).map_err(usage)?,
+            consoles: consoles(&args.console).map_err(usage)?,
             jobs: jobs(args.jobs).map_err(usage)?,
             unreadable: if args.skip_unreadable {
                 Unreadable::Skip
@@ -92,6 +91,14 @@ impl Stick {
             menu_timeout_seconds: args.menu_timeout,
         })
     }
+}
+
+fn consoles(texts: &[String]) -> anyhow::Result<Vec<Console>> {
+    let consoles = texts.iter().map(|text| {
+        text.parse()
+            .with_context(|| format!("--console `{text}` cannot be used"))
+    });
+    consoles.collect()
 }
 
 fn size(text: &str) -> anyhow::Result<Size> {

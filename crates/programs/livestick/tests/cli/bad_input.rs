@@ -292,7 +292,7 @@ fn a_missing_loader_is_named_with_its_package() {
             "--firmware uefi",
         ],
     );
-    let uefi = hidden("/usr/lib/systemd/boot", &[]);
+    let uefi = hidden("/usr/lib/systemd/boot", &["--secure-boot", "no"]);
     assert_fails(
         &uefi,
         3,
@@ -302,6 +302,18 @@ fn a_missing_loader_is_named_with_its_package() {
             "--firmware bios",
         ],
     );
+    let chain = hidden("/usr/lib/shim", &["--secure-boot", "yes"]);
+    assert_fails(
+        &chain,
+        3,
+        &[
+            "shimx64.efi",
+            "hint: `apt-get install shim-signed`",
+            "--secure-boot auto",
+        ],
+    );
+    let ia32 = hidden("/usr/lib/grub/i386-efi", &["--firmware", "all"]);
+    assert_fails(&ia32, 3, &["grub-efi-ia32-bin", "--firmware bios,uefi"]);
     assert_empty(out.path());
     let without = hidden("/usr/lib/systemd/boot", &["--firmware", "bios"]);
     assert!(
@@ -324,6 +336,11 @@ fn what_was_typed_wrong_is_a_usage_error() {
     usage(&["--label", "a/b"], &["--label `a/b`"]);
     usage(&["--exclude", "a["], &["`a[`"]);
     usage(&["--size", "huge"], &["--size `huge`"]);
+    usage(&["--console", "9600"], &["--console `9600`", "ttyS0"]);
+    usage(
+        &["--firmware", "bios,uefi32", "--secure-boot", "yes"],
+        &["--secure-boot yes", "--firmware"],
+    );
     let codec = livestick()
         .args(["build", "/", "-o", "x.img", "-z", "rar"])
         .output()

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod device;
+mod firmware;
 mod page;
 mod plan;
 mod squashfs;

@@ -1,47 +1,26 @@
 //! Which Debian package a file belongs to, read from dpkg's own database.
 
-use std::fmt;
+use super::Package;
 use std::fs;
 use std::path::Path;
 
-/// A package and its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    pub(crate) version: String,
-}
-
-impl Package {
-    /// The version without the suffix of a rebuild of the same source (`+b1`): packages of one
-    /// source may differ in it.
-    pub(crate) fn source_version(&self) -> &str {
-        match self.version.rsplit_once("+b") {
-            Some((source, count)) if count.bytes().all(|byte| byte.is_ascii_digit()) => source,
-            _ => &self.version,
-        }
-    }
-}
-
-impl fmt::Display for Package {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.name, self.version)
-    }
-}
-
-/// The package `name`, if it is installed below `root` and holds the file at `path`, which is
-/// relative to the root.
-pub(crate) fn owner(root: &Path, name: &str, path: &str) -> Option<Package> {
+/// The package that holds the file at `path`, which is relative to `root`: most likely it is
+/// `likely`, and on Debian's children it may be another.
+pub(crate) fn owner(root: &Path, likely: &str, path: &str) -> Option<Package> {
     let database = root.join("var/lib/dpkg");
-    // Packages that can be installed for several architectures at once carry it in the name.
-    let lists = [format!("{name}.list"), format!("{name}:amd64.list")];
     let line = format!("/{path}");
-    let holds = |list: &String| {
-        fs::read_to_string(database.join("info").join(list))
-            .is_ok_and(|text| text.lines().any(|file| file == line))
+    let lists = database.join("info");
+    let holds = |list: &Path| {
+        fs::read_to_string(list).is_ok_and(|text| text.lines().any(|file| file == line))
     };
-    if !lists.iter().any(holds) {
-        return None;
-    }
+    // Packages that can be installed for several architectures at once carry it in the name.
+    let likely = ["", ":amd64"].map(|suffix| lists.join(format!("{likely}{suffix}.list")));
+    let list = likely.into_iter().find(|list| holds(list)).or_else(|| {
+        let lists = fs::read_dir(&lists).ok()?.flatten();
+        let mut lists = lists.map(|list| list.path());
+        lists.find(|list| list.extension().is_some_and(|kind| kind == "list") && holds(list))
+    })?;
+    let name = list.file_stem()?.to_str()?.split(':').next()?;
     let status = fs::read_to_string(database.join("status")).ok()?;
     Some(Package {
         name: name.to_owned(),
@@ -78,16 +57,7 @@ mod tests {
         assert_eq!(package.version, "3:6.04+dfsg1-3+b1");
         assert_eq!(package.source_version(), "3:6.04+dfsg1-3");
         assert_eq!(of("usr/bin"), None);
-        let other = owner(root.path(), "other", "usr/bin/syslinux");
-        assert_eq!(other, None);
-    }
-
-    #[test]
-    fn only_a_rebuild_suffix_is_left_out() {
-        let package = Package {
-            name: String::new(),
-            version: "1.0+beta-1".to_owned(),
-        };
-        assert_eq!(package.source_version(), "1.0+beta-1");
+        let unlikely = owner(root.path(), "other", "usr/bin/syslinux");
+        assert_eq!(unlikely.unwrap().name, "syslinux");
     }
 }

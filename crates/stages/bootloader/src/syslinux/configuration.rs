@@ -1,5 +1,6 @@
 //! `syslinux.cfg`.
 
+use crate::console::SerialPort;
 use crate::{Entry, Menu};
 use livestick_handoff::paths;
 
@@ -13,7 +14,8 @@ const TIMEOUT_LIMIT: u32 = 35_996;
 /// `menu.c32` shows the menu, and an entry's id boots it.
 pub(super) fn render(menu: &Menu) -> String {
     let default = menu.entries().first().map_or("", |entry| entry.id);
-    let mut text = format!("DEFAULT {default}\nPROMPT 0\n");
+    let mut text = serial(menu);
+    text += &format!("DEFAULT {default}\nPROMPT 0\n");
     if menu.timeout_seconds() > 0 {
         let tenths = menu.timeout_seconds().saturating_mul(10);
         text += &format!("UI menu.c32\nTIMEOUT {}\n", tenths.min(TIMEOUT_LIMIT));
@@ -23,6 +25,14 @@ pub(super) fn render(menu: &Menu) -> String {
         text += &label(entry);
     }
     text
+}
+
+/// The directive that switches the serial port on. It must be the first of the file.
+fn serial(menu: &Menu) -> String {
+    match menu.serial_port() {
+        Some(SerialPort { unit, speed }) => format!("SERIAL {unit} {speed}\n"),
+        None => String::new(),
+    }
 }
 
 fn label(entry: &Entry) -> String {
@@ -46,22 +56,64 @@ fn shown(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MenuSettings;
+    use crate::menu::example;
 
     #[test]
-    fn the_menu_waits_and_then_boots_the_first_entry() {
-        let text = render(&Menu::new("Débian ^x", "a=b", 2).unwrap());
-        let start = "DEFAULT normal\nPROMPT 0\nUI menu.c32\nTIMEOUT 20\nMENU TITLE D?bian x\n\n\
-                     LABEL normal\n  MENU LABEL D?bian x\n  LINUX /live/vmlinuz\n  \
-                     INITRD /live/initrd.img\n  APPEND quiet a=b\n\nLABEL safe\n";
-        assert!(text.starts_with(start), "{text}");
+    fn the_menu_is_what_syslinux_reads() {
+        let text = "\
+SERIAL 0 115200
+DEFAULT normal
+PROMPT 0
+UI menu.c32
+TIMEOUT 20
+MENU TITLE D?bian's x
+
+LABEL normal
+  MENU LABEL D?bian's x
+  LINUX /live/vmlinuz
+  INITRD /live/initrd.img
+  APPEND quiet console=tty0 console=ttyS0,115200 a=b
+
+LABEL toram
+  MENU LABEL D?bian's x (to RAM)
+  LINUX /live/vmlinuz
+  INITRD /live/initrd.img
+  APPEND quiet toram console=tty0 console=ttyS0,115200 a=b
+
+LABEL safe
+  MENU LABEL D?bian's x (safe graphics)
+  LINUX /live/vmlinuz
+  INITRD /live/initrd.img
+  APPEND quiet nomodeset console=tty0 console=ttyS0,115200 a=b
+
+LABEL check
+  MENU LABEL D?bian's x (check this stick)
+  LINUX /live/vmlinuz
+  INITRD /live/initrd.img
+  APPEND quiet check-stick console=tty0 console=ttyS0,115200 a=b
+
+LABEL verbose
+  MENU LABEL D?bian's x (verbose, with a rescue shell)
+  LINUX /live/vmlinuz
+  INITRD /live/initrd.img
+  APPEND debug loglevel=7 break=init console=tty0 console=ttyS0,115200 a=b
+";
+        assert_eq!(render(&example()), text);
     }
 
     #[test]
     fn a_timeout_of_0_is_never_written() {
-        let text = render(&Menu::new("x", "", 0).unwrap());
+        let menu = |timeout_seconds| {
+            Menu::new(&MenuSettings {
+                timeout_seconds,
+                ..MenuSettings::default()
+            })
+        };
+        let text = render(&menu(0).unwrap());
         assert!(!text.contains("TIMEOUT") && !text.contains("UI"), "{text}");
         assert!(text.contains("LABEL safe\n"));
-        let text = render(&Menu::new("x", "", u32::MAX).unwrap());
+        let text = render(&menu(u32::MAX).unwrap());
         assert!(text.contains("TIMEOUT 35996\n"));
     }
 }

@@ -29,7 +29,7 @@ const INSTALLER: Piece = Piece {
     places: &["usr/bin/syslinux"],
     debian: "syslinux",
     fedora: "syslinux",
-    arch: "syslinux",
+    arch: Some("syslinux"),
     suse: "syslinux",
 };
 const MBR: Piece = Piece {
@@ -66,7 +66,7 @@ const fn module(name: &'static str, places: &'static [&'static str]) -> Piece {
         places,
         debian: "syslinux-common",
         fedora: "syslinux-nonlinux",
-        arch: "syslinux",
+        arch: Some("syslinux"),
         suse: "syslinux",
     }
 }
@@ -101,6 +101,7 @@ pub(crate) fn collect(
             bytes: configuration::render(menu).into_bytes(),
         }],
         origins: vec![("mbr".to_owned(), origin(mbr))],
+        ..LoaderFiles::default()
     };
     for (name, bytes, located) in pieces {
         let path = format!("syslinux/{name}");
