@@ -46,6 +46,8 @@ pub enum GrowError {
 
 /// The smallest number of reserved sectors: that of other tools.
 const RESERVED_AT_LEAST: u64 = 32;
+/// The most that the boot sector can say.
+const RESERVED_AT_MOST: u64 = u16::MAX as u64;
 /// The largest clusters that every system reads.
 const SECTORS_PER_CLUSTER_AT_MOST: u8 = 64;
 
@@ -116,22 +118,25 @@ fn possible_clusters<'a>(old: &'a Parameters, scan: &'a Scan) -> impl Iterator<I
 /// The volume with clusters of this size, up to this sector or as far as the FATs have room.
 fn resized(old: &Parameters, sectors_per_cluster: u8, end_lba: u32) -> Option<Parameters> {
     let data_lba = old.data_lba();
-    let room = (data_lba - u64::from(VOLUME_START_LBA)).checked_sub(RESERVED_AT_LEAST)?;
+    let before_data = data_lba - u64::from(VOLUME_START_LBA);
+    let room = before_data.checked_sub(RESERVED_AT_LEAST)?;
     let clusters = u64::from(end_lba).checked_sub(data_lba)? / u64::from(sectors_per_cluster);
     let entries = room / u64::from(FATS) * u64::from(FAT_ENTRIES_PER_SECTOR);
     let clusters = clusters
         .min(entries - u64::from(FIRST_CLUSTER))
         .min(CLUSTERS_AT_MOST);
     let clusters = u32::try_from(clusters).ok()?;
-    let fat_sectors = (clusters + FIRST_CLUSTER).div_ceil(FAT_ENTRIES_PER_SECTOR);
-    let reserved =
-        data_lba - u64::from(VOLUME_START_LBA) - u64::from(FATS) * u64::from(fat_sectors);
+    let needed = u64::from((clusters + FIRST_CLUSTER).div_ceil(FAT_ENTRIES_PER_SECTOR));
+    // The FATs end where the data begin, and no more sectors than these can be reserved before them:
+    // they may be longer than they need to be.
+    let too_many = before_data.saturating_sub(RESERVED_AT_MOST);
+    let fat_sectors = needed.max(too_many.div_ceil(u64::from(FATS)));
+    let reserved = before_data - u64::from(FATS) * fat_sectors;
     let end_lba = data_lba + u64::from(clusters) * u64::from(sectors_per_cluster);
     let new = Parameters {
         sectors_per_cluster,
-        // A longer one would leave sectors between it and the FATs.
         reserved_sectors: u16::try_from(reserved).ok()?,
-        fat_sectors,
+        fat_sectors: u32::try_from(fat_sectors).ok()?,
         total_sectors: u32::try_from(end_lba - u64::from(VOLUME_START_LBA)).ok()?,
         clusters,
         ..old.clone()
