@@ -3,7 +3,7 @@
 use crate::ReadError;
 use crate::format::{BLOCK_BYTES, typeflag};
 use crate::header::{Header, text};
-use crate::limit::{FILE_LIMIT_BYTES, PATH_LIMIT_BYTES, PAX_LIMIT_BYTES};
+use crate::limit::{FILE_LIMIT_BYTES, PAX_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 use crate::pax::{Records, Scope};
 use crate::sparse::{Segment, SparseError, SparseMap};
 use crate::stream::Stream;
@@ -158,7 +158,7 @@ impl<'a, S: Stream> Entries<'a, S> {
 
     fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, ReadError> {
         // With its NUL.
-        let limit_bytes = PATH_LIMIT_BYTES as u64 + 1;
+        let limit_bytes = TARGET_LIMIT_BYTES as u64 + 1;
         let bytes = self.payload(header, "long name", limit_bytes)?;
         Ok(text(&bytes).to_vec())
     }
@@ -317,12 +317,12 @@ fn symlink_target(header: &Header, target: Vec<u8>) -> Result<Vec<u8>, ReadError
     };
     match target.len() {
         0 => Err(wrong("is no link target")),
-        1..=PATH_LIMIT_BYTES if target.contains(&0) => Err(wrong("holds a NUL")),
-        1..=PATH_LIMIT_BYTES => Ok(target),
+        1..=TARGET_LIMIT_BYTES if target.contains(&0) => Err(wrong("holds a NUL")),
+        1..=TARGET_LIMIT_BYTES => Ok(target),
         _ => Err(ReadError::TooLong {
             offset: header.offset,
             what: "link target",
-            limit_bytes: PATH_LIMIT_BYTES as u64,
+            limit_bytes: TARGET_LIMIT_BYTES as u64,
         }),
     }
 }

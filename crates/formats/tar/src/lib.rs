@@ -27,7 +27,8 @@
 //!
 //! | of | is | otherwise |
 //! |---|---|---|
-//! | a path, a link target | 4,096 bytes, a name in it 255 | [`ReadError::TooLong`], [`ReadError::Tree`] |
+//! | a path | 4,096 bytes, a name in it 255 | [`ReadError::TooLong`], [`ReadError::Tree`] |
+//! | a link target | 64 KiB | [`ReadError::TooLong`] |
 //! | a pax header | 16 MiB | [`ReadError::TooLong`] |
 //! | an attribute | 255 bytes of name, 64 KiB of value | [`ReadError::PaxValue`] |
 //! | a file with holes | 1,048,576 pieces of data, in order | [`ReadError::Sparse`] |

@@ -1,8 +1,10 @@
 //! The most that is taken from an archive, and why it is enough.
 
-/// The longest path and the longest link target: the kernel's `PATH_MAX`. No program can name a
-/// file with a longer one.
+/// The longest path: the kernel's `PATH_MAX`. No program can name a file with a longer one.
 pub(crate) const PATH_LIMIT_BYTES: usize = 4096;
+/// The longest target of a symbolic link. Linux makes none beyond `PATH_MAX`, but others do: who
+/// makes something of the archive can say by name what is too long for it.
+pub(crate) const TARGET_LIMIT_BYTES: usize = 64 << 10;
 
 /// The longest pax header. The kernel takes 64 KiB for an attribute, and no filesystem keeps more
 /// than a few of that size; a map of 2^20 segments takes 12 MiB in a header where numbers have five
