@@ -61,7 +61,10 @@ fn a_plan_says_what_a_build_makes() {
     let built = document(&build(root.path(), &image, &["--json"]));
     assert_eq!(planned["kernel"], built["kernel"]);
     assert_eq!(planned["root"], built["root"]);
-    assert_eq!(planned["initramfs"], built["initramfs"]);
+    assert_eq!(
+        planned["initramfs"]["modules"],
+        built["initramfs"]["modules"]
+    );
     let near = |estimate: &Value, truth: &Value| {
         let (estimate, truth) = (estimate.as_u64().unwrap(), truth.as_u64().unwrap());
         assert!(
@@ -69,6 +72,8 @@ fn a_plan_says_what_a_build_makes() {
             "{estimate}, not {truth}"
         );
     };
+    // The times in it are those of its making.
+    near(&planned["initramfs"]["bytes"], &built["initramfs"]["bytes"]);
     near(
         &planned["estimate"]["root_image_bytes"],
         &built["squashfs"]["bytes"],
@@ -109,7 +114,11 @@ fn secrets_are_told_but_not_shown_and_fail_only_an_audit() {
     let said = [&run.stdout[..], &run.stderr[..]].concat();
     assert!(!String::from_utf8_lossy(&said).contains("correct-horse"));
     let findings = document(&run)["audit"]["findings"].clone();
-    let rules: Vec<_> = findings.as_array().unwrap().iter().collect();
+    // The root of these tests has a password.
+    let rules = findings.as_array().unwrap().iter();
+    let rules: Vec<_> = rules
+        .filter(|found| found["rule"] != "password-hash")
+        .collect();
     assert_eq!(rules.len(), 1, "{findings}");
     assert_eq!(rules[0]["rule"], "netrc");
     assert_eq!(rules[0]["path"], "home/me/.netrc");
@@ -120,7 +129,8 @@ fn secrets_are_told_but_not_shown_and_fail_only_an_audit() {
         &["--allow-secret", "netrc"],
         &["--exclude", "home/me/.netrc"],
     ] {
-        let run = plan(root.path(), &[&["--audit"], &allowed[..]].concat());
+        let audit = ["--audit", "--allow-secret", "password-hash"];
+        let run = plan(root.path(), &[&audit, &allowed[..]].concat());
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(run.status.success(), "{said}");
     }

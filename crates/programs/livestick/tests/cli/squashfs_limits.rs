@@ -224,6 +224,8 @@ fn a_full_disk_is_told_and_left_empty() {
         .stdout(File::create(&direct).unwrap())
         .stderr(Stdio::piped());
     let piped = command.spawn().unwrap().wait_with_output().unwrap();
+    // It keeps the file open.
+    drop(command);
     let length = fs::metadata(&direct).unwrap().len();
     rustix::mount::unmount(out.path(), rustix::mount::UnmountFlags::empty()).unwrap();
     for run in [named, piped] {
