@@ -132,7 +132,7 @@ fn segments_make_the_same_image() {
         let manifest = Manifest::parse(&fs::read(stick.extract(paths::MANIFEST)).unwrap());
         (stick, manifest.unwrap())
     };
-    let (_, whole) = build(&[]);
+    let (whole_stick, whole) = build(&[]);
     let (stick, manifest) = build(&["--segment-size", "32MiB"]);
     assert!(manifest.segments.count() > 2, "{manifest:?}");
     assert_eq!(manifest.image_sha256, whole.image_sha256);
@@ -142,9 +142,9 @@ fn segments_make_the_same_image() {
         let mut segment = fs::File::open(stick.extract(&segment.path)).unwrap();
         std::io::copy(&mut segment, &mut file).unwrap();
     }
-    let mounted = Mounted::squashfs(&joined);
-    let differences = differences(&root, mounted.path()).unwrap();
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    drop(file);
+    let whole = whole_stick.extract(paths::ROOT_IMAGE);
+    assert!(fs::read(joined).unwrap() == fs::read(whole).unwrap());
 }
 
 #[test]

@@ -64,7 +64,9 @@ livestick devices
 echo "safety: over"
 "#;
 
-const UNIT: &str = "[Unit]\nDescription=Tries to write every disk\n\n[Service]\nType=oneshot\n\
+/// Before the console is somebody else's: a login prompt hangs up on whoever has it.
+const UNIT: &str = "[Unit]\nDescription=Tries to write every disk\n\
+    Before=serial-getty@ttyS0.service getty@tty1.service\n\n[Service]\nType=oneshot\n\
     ExecStart=/usr/local/sbin/try-every-disk\n";
 
 /// What disks there are beside the stick, by serial number, and their sizes.

@@ -215,10 +215,6 @@ unsafe impl<const OPCODE: Opcode> Ioctl for Buffer<'_, OPCODE> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LoopDevice;
-    use crate::testing::is_root;
-    use std::io::Write;
-    use std::os::fd::AsFd;
 
     #[test]
     fn opcodes_are_those_of_the_header() {
@@ -263,29 +259,5 @@ mod tests {
         for name in ["", "a/b", "a\0", &"x".repeat(NAME_BYTES)] {
             assert!(Request::new(name, 0).is_err(), "{name}");
         }
-    }
-
-    #[test]
-    fn joined_devices_read_as_one() {
-        if !is_root() {
-            return;
-        }
-        if !Path::new(CONTROL).exists() {
-            eprintln!("skipped: this kernel has no device-mapper; the boot tests join segments");
-            return;
-        }
-        let image = |byte: u8| {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&[byte; 8192]).unwrap();
-            file
-        };
-        let loops = [1, 2].map(|byte| LoopDevice::attach(image(byte).as_fd()).unwrap());
-        let parts = [0, 1].map(|index: usize| Part {
-            device: loops[index].path(),
-            length_bytes: 8192 - 4096 * index as u64,
-        });
-        let joined = JoinedDevice::join("livestick-test", &parts).unwrap();
-        let bytes = std::fs::read(joined.path()).unwrap();
-        assert_eq!(bytes, [[1; 8192].as_slice(), &[2; 4096]].concat());
     }
 }
