@@ -10,7 +10,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What is in these is left out; they themselves stay.
-pub const EMPTIED: [&str; 6] = ["dev", "proc", "run", "sys", "tmp", "var/tmp"];
+pub const EMPTIED: [&str; 7] = [
+    "dev",
+    "proc",
+    "run",
+    "sys",
+    "tmp",
+    "var/tmp",
+    "var/lib/apt/lists",
+];
 /// What every stick has in `dev`: its kind, and major and minor number.
 pub const ADDED: [(&str, &str, u32, u32); 3] = [
     ("dev/console", "character device", 5, 1),
@@ -21,6 +29,17 @@ pub const ADDED: [(&str, &str, u32, u32); 3] = [
 pub const REPLACED: [&str; 1] = ["etc/fstab"];
 /// Swap files, which the test root's `/etc/fstab` names.
 pub const LEFT_OUT: [&str; 1] = ["swapfile"];
+/// Units of a small Debian that cannot work from a stick, and are masked.
+pub const MASKED: [&str; 8] = [
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.service",
+    "fstrim.timer",
+    "systemd-hibernate-resume@.service",
+    "systemd-repart.service",
+];
 /// Extended attributes that SquashFS cannot hold: POSIX access control lists.
 pub const NOT_HELD: &str = "system.";
 
@@ -40,6 +59,13 @@ pub fn differences(source: &Path, stick: &Path) -> io::Result<Vec<String>> {
             differences.push(format!(
                 "\"{path}\" is missing or no {kind} {major}:{minor}"
             ));
+        }
+    }
+    for unit in MASKED {
+        let masked = found.remove(&Path::new("etc/systemd/system").join(unit));
+        let is_mask = masked.is_some_and(|mask| mask.symlink == Some("/dev/null".into()));
+        if is_mask != source.join("lib/systemd/system").join(unit).exists() {
+            differences.push(format!("the unit {unit:?} is masked: {is_mask}"));
         }
     }
     differences.extend(

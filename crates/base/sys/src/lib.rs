@@ -13,7 +13,7 @@ mod xattr_at;
 pub use block_device::{disk_sequence, drop_buffers, reread_partitions};
 pub use device_mapper::{JoinedDevice, Part};
 pub use loop_device::LoopDevice;
-pub use mount_clone::clone_mount_read_only;
+pub use mount_clone::{clone_mount_read_only, clone_open_mount_read_only};
 pub use swap::swap_on;
 pub use uevent_socket::{Received, UeventSocket};
 pub use writeback::start_writeback;

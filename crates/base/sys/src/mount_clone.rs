@@ -17,8 +17,24 @@ use std::path::Path;
 /// `PermissionDenied` without that capability, `Unsupported` on an older kernel, else what the
 /// kernel reports for `path`.
 pub fn clone_mount_read_only(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let clone = open_tree(CWD, path, flags)?;
+    clone_read_only(CWD, path, OpenTreeFlags::empty())
+}
+
+/// The same for the mount in which an open directory lies, whatever has become of its path.
+///
+/// # Errors
+/// As [`clone_mount_read_only`]; `InvalidInput` too where it is mounted no more.
+pub fn clone_open_mount_read_only(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    clone_read_only(directory, Path::new(""), OpenTreeFlags::AT_EMPTY_PATH)
+}
+
+fn clone_read_only(
+    directory: BorrowedFd<'_>,
+    path: &Path,
+    flags: OpenTreeFlags,
+) -> io::Result<OwnedFd> {
+    let flags = flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let clone = open_tree(directory, path, flags)?;
     let attributes = MountAttr {
         attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
         attr_clr: MOUNT_ATTR_ATIME,

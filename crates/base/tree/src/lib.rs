@@ -4,12 +4,14 @@
 //! a directory or an archive, rewritten by rules, and then read by whoever writes a filesystem from
 //! it, who asks a [`ContentSource`] for the bytes.
 
+mod files;
 mod node;
 mod root;
 mod shown;
 mod source;
 mod tree;
 
+pub use files::TreeFiles;
 pub use node::{Content, Device, Kind, Metadata, Node, Xattr};
 pub use root::{RootDirectory, RootFiles};
 pub use shown::shown;

@@ -15,6 +15,9 @@ use std::path::Path;
 /// The largest file that is read whole: kernels, modules and firmware stay far below it.
 const WHOLE_FILE_LIMIT_BYTES: u64 = 512 << 20;
 
+/// Whoever may execute a file: owner, group or others.
+const EXECUTABLE: u32 = 0o111;
+
 /// The files of a root, found as a program that runs in that root would find them: a symbolic link
 /// that is absolute, or climbs too high, stays inside. Paths need no leading slash.
 pub trait RootFiles {
@@ -30,6 +33,9 @@ pub trait RootFiles {
     /// # Errors
     /// `NotFound` where there is none, `NotADirectory` where it is something else.
     fn list(&self, path: &str) -> io::Result<Vec<String>>;
+
+    /// Whether it is a regular file that somebody may execute.
+    fn is_program(&self, path: &str) -> bool;
 }
 
 /// An open directory that holds a root. Nothing reached through it lies outside of it.
@@ -66,6 +72,42 @@ impl RootDirectory {
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         Ok(self.open_resolved(path, OFlags::DIRECTORY, how)?.into())
+    }
+
+    /// Opens a regular file below the root whose contents go into an image: no link on the way is
+    /// followed.
+    ///
+    /// # Errors
+    /// As the system call reports; `InvalidInput` where it is not a regular file.
+    pub fn open_source_file(&self, path: &Path) -> io::Result<Box<dyn SourceFile>> {
+        // Between scan and now a name may have become a link or a pipe: never follow, never wait.
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let file = self.open_resolved(path, OFlags::NONBLOCK, how)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(not_a_file());
+        }
+        let first = Cell::new(Some(stamp(&metadata)));
+        Ok(Box::new(DirectoryFile { file, first }))
+    }
+
+    /// Where a symbolic link below the root leads; `None` where it is something else. No link on the
+    /// way is followed.
+    ///
+    /// # Errors
+    /// As the system call reports.
+    pub fn read_link(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let how = how | ResolveFlags::NO_SYMLINKS;
+        // The last name may be a link, which with `NO_SYMLINKS` only `O_PATH` opens.
+        let file = rustix::fs::openat2(&self.directory, path, flags, Mode::empty(), how)?;
+        match rustix::fs::readlinkat(&file, "", Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            // What `readlinkat` says of everything that is not a link, reached by descriptor.
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reading must leave no trace in the source: access times stay as they are where the system
@@ -128,22 +170,19 @@ impl RootFiles for RootDirectory {
         names.sort_unstable();
         Ok(names)
     }
+
+    fn is_program(&self, path: &str) -> bool {
+        let file = self.open_in_root(Path::new(path));
+        let metadata = file.and_then(|file| file.metadata());
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.mode() & EXECUTABLE != 0)
+    }
 }
 
 impl ContentSource for RootDirectory {
     fn open(&self, tree: &Tree, node: NodeId) -> io::Result<Box<dyn SourceFile>> {
         use std::os::unix::ffi::OsStrExt;
         let path = tree.source_path(node);
-        let path = Path::new(std::ffi::OsStr::from_bytes(&path));
-        // Between scan and now a name may have become a link or a pipe: never follow, never wait.
-        let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let file = self.open_resolved(path, OFlags::NONBLOCK, how)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(not_a_file());
-        }
-        let first = Cell::new(Some(stamp(&metadata)));
-        Ok(Box::new(DirectoryFile { file, first }))
+        self.open_source_file(Path::new(std::ffi::OsStr::from_bytes(&path)))
     }
 }
 

@@ -15,6 +15,15 @@ pub enum CaptureError {
         #[source]
         source: io::Error,
     },
+    /// A filesystem that is to be taken along cannot be opened.
+    #[error("cannot open the filesystem mounted at {}", .path.display())]
+    Mount {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file or directory below the source cannot be read.
     #[error("cannot read {}", .path.display())]
     Unreadable {

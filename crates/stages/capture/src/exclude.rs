@@ -1,106 +1,138 @@
-//! Exclusion patterns, in the syntax of `mksquashfs -wildcards -ef`.
+//! What the user leaves out.
 
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use std::path::Path;
+use crate::pattern::Patterns;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A pattern that cannot be understood.
 #[derive(Debug, thiserror::Error)]
-#[error("the pattern `{pattern}` cannot be understood")]
+#[error("{pattern} cannot be understood: {problem}")]
 pub struct PatternError {
-    /// What was typed.
-    pub pattern: String,
+    /// What was typed, and where.
+    pub pattern: Pattern,
     /// What is wrong with it.
-    #[source]
-    source: globset::Error,
+    pub problem: &'static str,
+}
+
+/// A pattern, and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// As it was typed.
+    pub text: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// Where a pattern was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    Argument,
+    /// In a list: the file, and the line, from 1.
+    List(PathBuf, usize),
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Argument => write!(formatter, "the pattern `{}`", self.text),
+            Origin::List(path, line) => {
+                write!(
+                    formatter,
+                    "`{}` in line {line} of {}",
+                    self.text,
+                    path.display()
+                )
+            }
+        }
+    }
 }
 
 /// Patterns of paths to leave out. A pattern is anchored at the root (`var/cache/*`, a leading slash
-/// changes nothing); one that begins with `... ` holds at any depth (`... *.pyc`). `*` and `?` stop
-/// at a slash, braces stand for themselves, and an empty pattern matches nothing. What a pattern
-/// matches is left out with all that is below it.
+/// changes nothing); one that begins with `... ` holds at any depth (`... *.pyc`). `*`, `?` and sets
+/// stop at a slash, braces stand for themselves, and an empty pattern matches nothing. The extended
+/// patterns of `ksh`, such as `!(name|other)`, are understood within a name. What a pattern matches
+/// is left out with all that is below it.
 ///
-/// The extended patterns of `ksh`, such as `!(name)`, are not understood.
+/// Other than `mksquashfs`, `*` matches a leading dot too: somebody who leaves out `home/me/*` does
+/// not mean to hand out `home/me/.ssh`.
 #[derive(Debug, Default)]
 pub struct Exclusions {
-    patterns: Vec<String>,
-    globs: GlobSet,
+    patterns: Vec<Pattern>,
+    compiled: Patterns,
     matched: Vec<AtomicBool>,
 }
 
 impl Exclusions {
-    /// Understands patterns.
+    /// Understands patterns of a command line.
     ///
     /// # Errors
     /// Names the first one that cannot be understood.
     pub fn new(patterns: &[String]) -> Result<Self, PatternError> {
-        let mut globs = GlobSetBuilder::new();
-        for pattern in patterns {
-            globs.add(glob(pattern).map_err(|source| PatternError {
-                pattern: pattern.clone(),
-                source,
-            })?);
+        let mut exclusions = Self::default();
+        for text in patterns {
+            let text = text.clone();
+            let origin = Origin::Argument;
+            exclusions.add(Pattern { text, origin })?;
         }
-        let globs = globs.build().map_err(|source| PatternError {
-            pattern: patterns.join(" "),
-            source,
-        })?;
-        Ok(Self {
-            patterns: patterns.to_vec(),
-            globs,
-            matched: patterns.iter().map(|_| AtomicBool::new(false)).collect(),
-        })
+        Ok(exclusions)
+    }
+
+    /// Adds the patterns of a list: one a line, spaces around it dropped; empty lines and those that
+    /// begin with `#` are passed over, and `\#` begins a name with one.
+    ///
+    /// # Errors
+    /// Names the first one that cannot be understood.
+    pub fn add_list(&mut self, path: &Path, list: &str) -> Result<(), PatternError> {
+        for (number, line) in list.lines().enumerate() {
+            let line = line.trim();
+            if !(line.is_empty() || line.starts_with('#')) {
+                let text = line.to_owned();
+                let origin = Origin::List(path.to_owned(), number + 1);
+                self.add(Pattern { text, origin })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, pattern: Pattern) -> Result<(), PatternError> {
+        if let Err(problem) = self.compiled.add(&pattern.text) {
+            return Err(PatternError { pattern, problem });
+        }
+        self.patterns.push(pattern);
+        self.matched.push(AtomicBool::new(false));
+        Ok(())
     }
 
     /// Whether a path, relative to the root, is left out; it then counts as matched.
     pub fn excludes(&self, path: &Path) -> bool {
-        let matches = self.globs.matches(path);
+        self.pattern(path.as_os_str().as_bytes()).is_some()
+    }
+
+    /// The first pattern that matches a path; all that match it count as matched.
+    pub(crate) fn pattern(&self, path: &[u8]) -> Option<usize> {
+        let matches = self.compiled.matches(path);
         for index in &matches {
             self.matched[*index].store(true, Ordering::Relaxed);
         }
-        !matches.is_empty()
+        matches.first().copied()
     }
 
-    /// The patterns as they were typed.
+    /// The patterns.
     #[must_use]
-    pub fn patterns(&self) -> &[String] {
+    pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
 
     /// The patterns that have matched nothing so far.
-    pub fn unmatched(&self) -> impl Iterator<Item = &str> {
+    pub fn unmatched(&self) -> impl Iterator<Item = &Pattern> {
         let pairs = self.patterns.iter().zip(&self.matched);
         pairs
             .filter(|(_, matched)| !matched.load(Ordering::Relaxed))
-            .map(|(pattern, _)| pattern.as_str())
+            .map(|(pattern, _)| pattern)
     }
-}
-
-fn glob(pattern: &str) -> Result<Glob, globset::Error> {
-    let anywhere = pattern.strip_prefix("... ");
-    let text = with_plain_braces(anywhere.unwrap_or(pattern).trim_matches('/'));
-    let text = match anywhere {
-        Some(_) if !text.is_empty() => format!("**/{text}"),
-        _ => text,
-    };
-    GlobBuilder::new(&text)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .build()
-}
-
-/// Globs take braces for alternatives, which the syntax of `mksquashfs` does not have.
-fn with_plain_braces(pattern: &str) -> String {
-    let mut text = String::with_capacity(pattern.len());
-    let mut escaped = false;
-    for character in pattern.chars() {
-        if !escaped && matches!(character, '{' | '}') {
-            text.push('\\');
-        }
-        escaped = !escaped && character == '\\';
-        text.push(character);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -122,6 +154,8 @@ mod tests {
         assert!(excludes("usr/share/doc/[a-c]?", "usr/share/doc/bc"));
         assert!(excludes(r"odd\*name", "odd*name"));
         assert!(!excludes(r"odd\*name", "odd-name"));
+        assert!(excludes("home/*", "home/.ssh"));
+        assert!(excludes("home/!(me|you)", "home/us"));
     }
 
     #[test]
@@ -129,6 +163,8 @@ mod tests {
         assert!(excludes("... *.pyc", "a.pyc"));
         assert!(excludes("... *.pyc", "usr/lib/a.pyc"));
         assert!(!excludes("... *.pyc", "usr/lib/a.py"));
+        assert!(excludes("... lib/a", "usr/lib/a"));
+        assert!(excludes("...x", "...x"));
     }
 
     #[test]
@@ -146,12 +182,36 @@ mod tests {
     fn a_pattern_that_matched_nothing_is_told() {
         let exclusions = Exclusions::new(&["home/*".into(), "typo/*".into()]).unwrap();
         assert!(exclusions.excludes(Path::new("home/me")));
-        assert_eq!(exclusions.unmatched().collect::<Vec<_>>(), ["typo/*"]);
+        let unmatched: Vec<_> = exclusions
+            .unmatched()
+            .map(|pattern| &*pattern.text)
+            .collect();
+        assert_eq!(unmatched, ["typo/*"]);
+    }
+
+    #[test]
+    fn a_list_has_comments_and_each_line_is_known() {
+        let mut exclusions = Exclusions::new(&["a".into()]).unwrap();
+        let list = "# old things\n\n  ... *.bak \r\n\\#odd\n";
+        exclusions.add_list(Path::new("my.list"), list).unwrap();
+        assert!(exclusions.excludes(Path::new("x/y.bak")));
+        assert!(exclusions.excludes(Path::new("#odd")));
+        assert_eq!(
+            exclusions.patterns()[1].to_string(),
+            "`... *.bak` in line 3 of my.list"
+        );
+
+        let broken = exclusions.add_list(Path::new("l"), "\n@(a\n").unwrap_err();
+        let said = broken.to_string();
+        assert_eq!(
+            said,
+            "`@(a` in line 2 of l cannot be understood: a group is not closed with `)`"
+        );
     }
 
     #[test]
     fn a_broken_pattern_is_named() {
         let error = Exclusions::new(&["a[".into()]).unwrap_err();
-        assert_eq!(error.pattern, "a[");
+        assert_eq!(error.pattern.text, "a[");
     }
 }

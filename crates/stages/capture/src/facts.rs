@@ -1,9 +1,6 @@
 //! What a root says of itself.
 
-use livestick_tree::{RootDirectory, RootFiles};
-use rustix::fs::Mode;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use livestick_tree::RootFiles;
 
 /// The programs that the kernel tries as init, in its order (`kernel_init` in `init/main.c`).
 const INITS: [&str; 4] = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
@@ -23,25 +20,17 @@ pub struct Facts {
 
 /// Looks a root over.
 #[must_use]
-pub fn facts(files: &RootDirectory) -> Facts {
+pub fn facts(files: &dyn RootFiles) -> Facts {
     let is_there = |path| files.list(path).is_ok();
     Facts {
         is_root: is_there("etc") && (is_there("usr/bin") || is_there("bin")),
         title: title(files),
-        init: INITS.into_iter().find(|init| is_program(files, init)),
+        init: INITS.into_iter().find(|init| files.is_program(init)),
         can_log_in: can_log_in(files),
     }
 }
 
-fn is_program(files: &RootDirectory, path: &str) -> bool {
-    let metadata = files
-        .open_in_root(Path::new(path))
-        .and_then(|file| file.metadata());
-    let executable = Mode::XUSR.union(Mode::XGRP).union(Mode::XOTH).as_raw_mode();
-    metadata.is_ok_and(|m| m.is_file() && m.permissions().mode() & executable != 0)
-}
-
-fn title(files: &RootDirectory) -> String {
+fn title(files: &dyn RootFiles) -> String {
     let release = ["etc/os-release", "usr/lib/os-release"]
         .iter()
         .find_map(|path| files.read(path).ok())
@@ -63,7 +52,7 @@ fn title(files: &RootDirectory) -> String {
         .unwrap_or_else(|| "Linux".to_owned())
 }
 
-fn can_log_in(files: &RootDirectory) -> Option<bool> {
+fn can_log_in(files: &dyn RootFiles) -> Option<bool> {
     let accounts = files.read("etc/passwd").ok()?;
     let accounts = String::from_utf8_lossy(&accounts).into_owned();
     let passwords = match files.read("etc/shadow") {
@@ -88,7 +77,7 @@ fn can_log_in(files: &RootDirectory) -> Option<bool> {
     Some(accounts.lines().any(opens))
 }
 
-fn has_key(files: &RootDirectory, home: &str) -> bool {
+fn has_key(files: &dyn RootFiles, home: &str) -> bool {
     let keys = files.read(&format!("{home}/.ssh/authorized_keys"));
     keys.is_ok_and(|keys| !keys.trim_ascii().is_empty())
 }
@@ -96,8 +85,9 @@ fn has_key(files: &RootDirectory, home: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use livestick_tree::RootDirectory;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn root(passwd: &str, shadow: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

@@ -1,6 +1,11 @@
 //! A new `/etc/fstab`: the old disks are not there when the stick boots, and a system that waits
 //! for them does not come up.
 
+use crate::mounts::unescape;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
 /// File systems that need no disk of the old machine.
 const KEPT_TYPES: [&str; 22] = [
     "9p",
@@ -47,7 +52,22 @@ pub(crate) fn swap_files(table: &[u8]) -> Vec<Vec<u8>> {
     let swap = lines.filter(|words| words.get(2) == Some(&&b"swap"[..]));
     swap.filter_map(|words| words[0].strip_prefix(b"/"))
         .filter(|path| !path.starts_with(b"dev/"))
-        .map(<[u8]>::to_vec)
+        .map(unescape)
+        .collect()
+}
+
+/// Where the table says that filesystems are mounted, relative to the root.
+pub(crate) fn mount_points(table: &[u8]) -> Vec<PathBuf> {
+    let lines = table.split(|byte| *byte == b'\n').map(words);
+    let active = lines.filter(|words| words.len() > 2 && !words[0].starts_with(b"#"));
+    active
+        .filter_map(|words| Some(unescape(words[1].strip_prefix(b"/")?)))
+        .filter(|path| !path.is_empty())
+        .map(|path| {
+            PathBuf::from(OsString::from_vec(path))
+                .components()
+                .collect()
+        })
         .collect()
 }
 
@@ -105,6 +125,15 @@ mod tests {
         );
         assert!(new.contains("#livestick# UUID=1234 / ext4"), "{new}");
         assert_eq!(new.lines().count(), 10);
+    }
+
+    #[test]
+    fn mount_points_are_those_of_active_lines() {
+        let points = mount_points(
+            b"#/dev/x /var ext4 a\n/dev/y /my\\040disk/ ext4 a 0 0\n/dev/z none swap sw\n",
+        );
+        assert_eq!(points, [PathBuf::from("my disk")]);
+        assert!(mount_points(TABLE).contains(&"srv".into()));
     }
 
     #[test]

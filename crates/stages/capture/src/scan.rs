@@ -1,33 +1,37 @@
 //! Names and metadata of everything below a root become a tree.
 
-use crate::rules::Rules;
-use crate::walk::{Entry, File, Found, Listings, Walk, join, to_path};
-use crate::{Capture, CaptureError, Options, Report, Unreadable};
+use crate::files::Files;
+use crate::filter::{Cause, Filter};
+use crate::walk::{Entry, File, Found, Inode, Listings, Saved, Walk, Walked, join, to_path};
+use crate::{Capture, CaptureError, Report, Unreadable};
 use livestick_blockio::Progress;
-use livestick_tree::{Kind, NodeId, RootDirectory, Tree};
+use livestick_tree::{Kind, NodeId, Tree};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
 
-/// Reads everything below a root. Without rules it is taken as it is.
+/// Reads everything below a root that the filter lets in.
 pub(crate) fn scan(
-    files: &RootDirectory,
-    rules: Option<&Rules<'_>>,
-    options: &Options,
+    files: &Files,
+    filter: &Filter<'_>,
     progress: &dyn Progress,
 ) -> Result<Capture, CaptureError> {
-    let walk = Walk::new(files, rules, options, progress);
+    let walk = Walk::new(files, filter, progress);
     let (metadata, xattrs) = walk.root().map_err(|source| unreadable(b"", source))?;
-    let listings = walk.run();
+    let Walked { listings, saved } = walk.run();
     if progress.interrupted() {
         return Err(CaptureError::Interrupted);
     }
+    let mut report = Report::default();
+    for (cause, saved) in saved {
+        report.omit(cause, saved);
+    }
     let scan = Scan {
-        rules,
-        options,
+        files,
+        filter,
         listings,
         tree: Tree::new(metadata, xattrs),
-        report: Report::default(),
+        report,
         linked: HashMap::new(),
         pending: vec![(Tree::ROOT, Vec::new())],
     };
@@ -36,13 +40,13 @@ pub(crate) fn scan(
 
 /// A tree in the making. It grows in an order of its own, whichever directory was read first.
 struct Scan<'a> {
-    rules: Option<&'a Rules<'a>>,
-    options: &'a Options,
+    files: &'a Files,
+    filter: &'a Filter<'a>,
     listings: Listings,
     tree: Tree,
     report: Report,
     /// Files with several names, by device and inode.
-    linked: HashMap<(u32, u32, u64), NodeId>,
+    linked: HashMap<Inode, NodeId>,
     /// Directories still to be filled, with their paths.
     pending: Vec<(NodeId, Vec<u8>)>,
 }
@@ -63,7 +67,7 @@ impl Scan<'_> {
 
     /// Names what cannot be read, or gives up because of it.
     fn tolerate(&mut self, error: CaptureError) -> Result<(), CaptureError> {
-        match (error, self.options.unreadable) {
+        match (error, self.filter.options().unreadable) {
             (CaptureError::Unreadable { path, .. }, Unreadable::Skip) => {
                 self.report.unreadable.push(path);
                 Ok(())
@@ -92,8 +96,7 @@ impl Scan<'_> {
         found: Found,
     ) -> Result<(), CaptureError> {
         match found {
-            Found::Excluded => self.report.excluded.push(to_path(&path)),
-            Found::LeftOut => self.report.left_out.push(to_path(&path)),
+            Found::Omitted(cause) => self.report.omission(cause).paths.push(to_path(&path)),
             Found::File(file) => {
                 let file = file.map_err(|source| unreadable(&path, source))?;
                 self.file(parent, name, path, *file)?;
@@ -107,22 +110,38 @@ impl Scan<'_> {
         parent: NodeId,
         name: &CStr,
         path: Vec<u8>,
-        file: File,
+        mut file: File,
     ) -> Result<(), CaptureError> {
+        if let Kind::File { length_bytes, .. } = file.kind {
+            if let Some(cause) = self.omits_content(&path) {
+                let saved = Saved {
+                    files: 1,
+                    bytes: length_bytes,
+                };
+                self.report.omit(cause, saved).paths.push(to_path(&path));
+                return Ok(());
+            }
+            if let Some(cause) = self.filter.blanks(&path).filter(|_| length_bytes > 0) {
+                let saved = Saved {
+                    files: 0,
+                    bytes: length_bytes,
+                };
+                self.report.omit(cause, saved);
+                self.report.replaced.push(to_path(&path));
+                file.kind = Kind::inline_file([]);
+                // Its other names, if there are any, have another content.
+                file.linked = None;
+            }
+        }
         let known = file.linked.and_then(|inode| self.linked.get(&inode));
+        self.report.files += 1;
         if let Some(node) = known {
             let linked = self.tree.link(parent, name.to_bytes(), *node);
-            self.report.files += 1;
             return linked.map_err(|source| CaptureError::Tree { source });
         }
         if let Kind::File { length_bytes, .. } = file.kind {
-            if self.rules.is_some_and(|rules| rules.is_swap(&path)) {
-                self.report.left_out.push(to_path(&path));
-                return Ok(());
-            }
             self.report.bytes += length_bytes;
         }
-        self.report.files += 1;
         let node = self
             .tree
             .add(
@@ -136,12 +155,21 @@ impl Scan<'_> {
         if let Some(inode) = file.linked {
             self.linked.insert(inode, node);
         }
-        if file.is_emptied {
-            self.report.emptied.push(to_path(&path));
-        } else if file.is_entered {
-            self.pending.push((node, path));
+        match file.emptied {
+            Some(cause) => self
+                .report
+                .omission(cause)
+                .paths
+                .push(to_path(&join(&path, b""))),
+            None if file.is_entered => self.pending.push((node, path)),
+            None => {}
         }
         Ok(())
+    }
+
+    fn omits_content(&self, path: &[u8]) -> Option<Cause> {
+        let open = || self.files.open_in_root(&to_path(path)).ok();
+        self.filter.omits_content(path, open)
     }
 }
 

@@ -1,20 +1,25 @@
 //! A source, open and ready to be captured.
 
-use crate::mounts::mounts_below;
-use crate::rules::Rules;
+use crate::files::Files;
+use crate::filter::Filter;
+use crate::mounts::{self, Mount, MountChoice, MountDecision};
+use crate::rewrite::Rewrite;
 use crate::scan::scan;
-use crate::{CaptureError, Exclusions};
+use crate::{Capture, CaptureError, Exclusions, RuleSet};
 use livestick_blockio::Progress;
-use livestick_tree::{RootDirectory, Tree};
+use livestick_tree::RootDirectory;
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A directory that holds a root. While it is open, nothing can be written through it.
 #[derive(Debug)]
 pub struct Source {
-    files: RootDirectory,
+    files: Files,
     path: PathBuf,
-    mounts: Vec<PathBuf>,
+    mounts: mounts::Plan,
 }
 
 /// What a capture should mind.
@@ -22,6 +27,8 @@ pub struct Source {
 pub struct Options {
     /// What the user leaves out.
     pub exclusions: Exclusions,
+    /// The rules in force.
+    pub rules: RuleSet,
     /// Files, relative to the root, that are not part of it: the image that is being made.
     pub left_out: Vec<PathBuf>,
     /// What to do with what cannot be read.
@@ -38,68 +45,57 @@ pub enum Unreadable {
     Skip,
 }
 
-/// A captured root.
-#[derive(Debug)]
-pub struct Capture {
-    /// What goes on the stick.
-    pub tree: Tree,
-    /// How it differs from the source.
-    pub report: Report,
-}
-
-/// How a tree differs from its source. All paths are relative to the root.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Directories whose contents were left out because the running system fills them.
-    pub emptied: Vec<PathBuf>,
-    /// What the user's patterns left out: the topmost paths only.
-    pub excluded: Vec<PathBuf>,
-    /// Swap files, and the image itself.
-    pub left_out: Vec<PathBuf>,
-    /// Mount points of other filesystems; what is in those is not taken.
-    pub mounts: Vec<PathBuf>,
-    /// What could not be read.
-    pub unreadable: Vec<PathBuf>,
-    /// What the source lacks and the stick has.
-    pub added: Vec<PathBuf>,
-    /// What has other contents than in the source.
-    pub replaced: Vec<PathBuf>,
-    /// Names in the tree, the root not counted.
-    pub files: u64,
-    /// The lengths of all regular files together, hard links counted once.
-    pub bytes: u64,
-}
-
 impl Source {
     /// Opens a directory, through a detached read-only clone of its mount where we may make one.
     /// Without the right to (it takes `CAP_SYS_ADMIN`) the directory itself is read: then what is
     /// hidden below a mount point stays hidden.
     ///
+    /// Of `/`, filesystems that belong to the system, such as `/var`, are taken along, each through
+    /// a clone of its own.
+    ///
     /// # Errors
     /// Where it is not there, not a directory or not to be read.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        Self::open_with(path, &MountChoice::default())
+    }
+
+    /// The same, with the user's word on other filesystems.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; where a filesystem that is to be taken along is not to be reached.
+    pub fn open_with(path: &Path, choice: &MountChoice) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Open {
             path: path.to_owned(),
             source,
         };
         let canonical = path.canonicalize().map_err(failed)?;
         let plain = RootDirectory::open(&canonical).map_err(failed)?;
-        let files = match livestick_sys::clone_mount_read_only(&canonical) {
+        let root = match livestick_sys::clone_mount_read_only(&canonical) {
             Ok(clone) => RootDirectory::from(clone),
             Err(error) if cannot_clone(&error) => plain,
             Err(error) => return Err(failed(error)),
         };
         let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+        let mounted = mounts::mounts(&mountinfo);
+        let fstab = livestick_tree::RootFiles::read(&root, "etc/fstab").unwrap_or_default();
+        let mounts = mounts::plan(&canonical, &mounted, &fstab, choice);
+        let taken = mounts.taken.iter().map(|(path, mount)| {
+            let opened = open_mount(mount).map_err(|source| CaptureError::Mount {
+                path: mount.point.clone(),
+                source,
+            });
+            Ok((path.clone(), opened?))
+        });
         Ok(Self {
-            files,
-            mounts: mounts_below(&canonical, &mountinfo),
+            files: Files::new(root, taken.collect::<Result<_, CaptureError>>()?),
             path: canonical,
+            mounts,
         })
     }
 
     /// The files of the root, to look some up and to read those of a captured tree.
     #[must_use]
-    pub fn files(&self) -> &RootDirectory {
+    pub fn files(&self) -> &Files {
         &self.files
     }
 
@@ -107,6 +103,19 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The filesystems at and below the source, and which of them are taken.
+    #[must_use]
+    pub fn mounts(&self) -> &[MountDecision] {
+        &self.mounts.decisions
+    }
+
+    /// What should be mounted, by the user's word or the system's own table, and is not. Paths are
+    /// relative to the source.
+    #[must_use]
+    pub fn not_mounted(&self) -> &[PathBuf] {
+        &self.mounts.not_mounted
     }
 
     /// Scans the source into a tree, and rewrites it for a stick.
@@ -118,10 +127,16 @@ impl Source {
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<Capture, CaptureError> {
-        progress.start("scan", None);
-        let rules = Rules::new(&self.files);
-        let mut capture = self.run(Some(&rules), options, progress)?;
-        rules.finish(&mut capture.tree, &mut capture.report)?;
+        let filter = Filter::new(options, &self.files);
+        let mut capture = self.run(&filter, progress)?;
+        let mut rewrite = Rewrite {
+            tree: &mut capture.tree,
+            contents: &self.files,
+            rules: &options.rules,
+            report: &mut capture.report,
+        };
+        let rewritten = rewrite.run();
+        rewritten.map_err(|source| CaptureError::Tree { source })?;
         Ok(capture)
     }
 
@@ -134,28 +149,44 @@ impl Source {
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<Capture, CaptureError> {
-        progress.start("scan", None);
-        self.run(None, options, progress)
+        self.run(&Filter::of_exclusions(options), progress)
     }
 
-    fn run(
-        &self,
-        rules: Option<&Rules<'_>>,
-        options: &Options,
-        progress: &dyn Progress,
-    ) -> Result<Capture, CaptureError> {
-        let mut capture = scan(&self.files, rules, options, progress)?;
-        let emptied = capture.report.emptied.clone();
-        let inside = |mount: &PathBuf| emptied.iter().any(|path| mount.starts_with(path));
-        let other = self.mounts.iter().filter(|mount| !inside(mount));
-        capture.report.mounts = other.cloned().collect();
+    fn run(&self, filter: &Filter<'_>, progress: &dyn Progress) -> Result<Capture, CaptureError> {
+        progress.start("scan", None);
+        let mut capture = scan(&self.files, filter, progress)?;
+        capture.report.mounts = self.mounts.decisions.clone();
+        capture.report.sort();
         Ok(capture)
     }
 }
 
+/// Opens a filesystem by its mount point, as [`Source::open`] does the source's.
+fn open_mount(mount: &Mount) -> io::Result<RootDirectory> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let point = rustix::fs::open(&mount.point, flags, Mode::empty())?;
+    if !is_mount(&point, mount.id)? {
+        return Err(io::Error::other(
+            "it is gone, or another filesystem lies over it",
+        ));
+    }
+    match livestick_sys::clone_open_mount_read_only(point.as_fd()) {
+        Ok(clone) => Ok(RootDirectory::from(clone)),
+        Err(error) if cannot_clone(&error) => RootDirectory::open(&mount.point),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a directory is in that mount. Kernels before 5.8 do not tell.
+fn is_mount(directory: &OwnedFd, id: u64) -> io::Result<bool> {
+    let stat = rustix::fs::statx(directory, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+    let is_told = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    Ok(!is_told || stat.stx_mnt_id == id)
+}
+
 /// Not root; or an unbindable or foreign mount (EINVAL); or a kernel before 5.12 or a sandbox
 /// without these calls.
-fn cannot_clone(error: &std::io::Error) -> bool {
+fn cannot_clone(error: &io::Error) -> bool {
     let errors = [Errno::PERM, Errno::ACCESS, Errno::INVAL, Errno::NOSYS];
     errors
         .iter()

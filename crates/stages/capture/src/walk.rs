@@ -1,13 +1,13 @@
 //! Reads directories, several at a time: the system calls take far longer than what is made of
 //! their answers.
 
-use crate::Options;
-use crate::rules::Rules;
+use crate::files::Files;
+use crate::filter::{Cause, Filter};
 use crate::xattr::XattrReader;
 use livestick_blockio::Progress;
-use livestick_tree::{Content, Device, Kind, Metadata, RootDirectory, Xattr};
+use livestick_tree::{Content, Device, Kind, Metadata, Xattr};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx, StatxAttributes, StatxFlags};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,6 +26,24 @@ const THREADS_LIMIT: usize = 8;
 /// What is in each directory, by its path.
 pub(crate) type Listings = HashMap<Vec<u8>, io::Result<Vec<Entry>>>;
 
+/// A file's device and inode.
+pub(crate) type Inode = (u32, u32, u64);
+
+/// What was left out for one cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// Names, directories among them.
+    pub(crate) files: u64,
+    /// The lengths of regular files, hard links counted once.
+    pub(crate) bytes: u64,
+}
+
+/// What a walk found.
+pub(crate) struct Walked {
+    pub(crate) listings: Listings,
+    pub(crate) saved: BTreeMap<Cause, Saved>,
+}
+
 /// A name in a directory.
 pub(crate) struct Entry {
     pub(crate) name: CString,
@@ -34,10 +52,8 @@ pub(crate) struct Entry {
 
 /// What was found under a name.
 pub(crate) enum Found {
-    /// What the user leaves out.
-    Excluded,
-    /// What is no part of the source.
-    LeftOut,
+    /// What is not taken.
+    Omitted(Cause),
     /// A file, or why nothing is known of it.
     File(io::Result<Box<File>>),
 }
@@ -48,62 +64,74 @@ pub(crate) struct File {
     pub(crate) kind: Kind,
     pub(crate) xattrs: Box<[Xattr]>,
     /// Device and inode, where the file has several names.
-    pub(crate) linked: Option<(u32, u32, u64)>,
+    pub(crate) linked: Option<Inode>,
     /// Of a directory: what is in it is listed.
     pub(crate) is_entered: bool,
-    /// Of a directory: what is in it is left out by a rule.
-    pub(crate) is_emptied: bool,
+    /// Of a directory: why what is in it is not taken.
+    pub(crate) emptied: Option<Cause>,
 }
 
 /// A walk under way.
 pub(crate) struct Walk<'a> {
-    files: &'a RootDirectory,
-    /// `None`: everything is taken as it is.
-    rules: Option<&'a Rules<'a>>,
-    options: &'a Options,
+    files: &'a Files,
+    filter: &'a Filter<'a>,
     progress: &'a dyn Progress,
     state: Mutex<State>,
     changed: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     /// Directories that nobody reads yet.
-    waiting: Vec<Vec<u8>>,
+    waiting: Vec<Task>,
     /// How many are being read.
     reading: usize,
     listings: Listings,
+    saved: BTreeMap<Cause, Saved>,
+    /// Files with several names that were measured already.
+    measured: HashSet<Inode>,
+}
+
+/// A directory to read.
+struct Task {
+    path: Vec<u8>,
+    /// Why it is not taken: then it is only measured.
+    omitted: Option<Cause>,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(
-        files: &'a RootDirectory,
-        rules: Option<&'a Rules<'a>>,
-        options: &'a Options,
+        files: &'a Files,
+        filter: &'a Filter<'a>,
         progress: &'a dyn Progress,
     ) -> Self {
+        let root = Task {
+            path: Vec::new(),
+            omitted: None,
+        };
+        let state = State {
+            waiting: vec![root],
+            ..State::default()
+        };
         Self {
             files,
-            rules,
-            options,
+            filter,
             progress,
-            state: Mutex::new(State {
-                waiting: vec![Vec::new()],
-                reading: 0,
-                listings: Listings::new(),
-            }),
+            state: Mutex::new(state),
             changed: Condvar::new(),
         }
     }
 
     /// The root itself.
     pub(crate) fn root(&self) -> io::Result<(Metadata, Box<[Xattr]>)> {
-        let stat = stat(self.files.as_fd(), c"")?;
-        let xattrs = XattrReader::new().read(self.files.as_fd(), c".")?;
+        let root = self.files.root().as_fd();
+        let stat = stat(root, c"")?;
+        let xattrs = XattrReader::new().read(root, c".")?;
         Ok((metadata(&stat), xattrs))
     }
 
     /// Reads every directory. Where the caller interrupts, some are missing.
-    pub(crate) fn run(self) -> Listings {
+    pub(crate) fn run(self) -> Walked {
         let threads = available_parallelism().map_or(1, NonZeroUsize::get);
         std::thread::scope(|scope| {
             for _ in 1..threads.min(THREADS_LIMIT) {
@@ -114,7 +142,11 @@ impl<'a> Walk<'a> {
             self.read_directories();
         });
         let state = self.state.into_inner();
-        state.unwrap_or_else(PoisonError::into_inner).listings
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        Walked {
+            listings: state.listings,
+            saved: state.saved,
+        }
     }
 
     fn read_directories(&self) {
@@ -123,29 +155,61 @@ impl<'a> Walk<'a> {
             xattrs: XattrReader::new(),
             entries: vec![MaybeUninit::uninit(); ENTRIES_BYTES],
         };
-        while let Some(path) = self.next() {
+        while let Some(task) = self.next() {
             let _reading = Reading(self);
-            let listing = reader.directory(&path);
-            let entered = listing.iter().flatten().filter(|entry| entry.is_entered());
-            let below: Vec<_> = entered
-                .map(|entry| join(&path, entry.name.to_bytes()))
-                .collect();
-            let mut state = self.lock();
-            state.waiting.extend(below);
-            state.listings.insert(path, listing);
+            match task.omitted {
+                None => self.list(&mut reader, task.path),
+                Some(cause) => self.measure(&mut reader, &task.path, cause),
+            }
+        }
+    }
+
+    fn list(&self, reader: &mut Reader<'_, '_>, path: Vec<u8>) {
+        let mut below = Vec::new();
+        let listing = reader.directory(&path, &mut below);
+        let mut state = self.lock();
+        state.waiting.append(&mut below);
+        state.listings.insert(path, listing);
+    }
+
+    /// Adds up what a directory holds. What cannot be read of it does not matter.
+    fn measure(&self, reader: &mut Reader<'_, '_>, path: &[u8], cause: Cause) {
+        let Ok(directory) = self.files.open_directory(&to_path(path)) else {
+            return;
+        };
+        for name in reader.names(directory.as_fd()).unwrap_or_default() {
+            if let Ok(stat) = stat(directory.as_fd(), &name) {
+                self.count(&stat, join(path, name.to_bytes()), cause);
+            }
+        }
+    }
+
+    /// Counts a file that is not taken. What is below it follows.
+    fn count(&self, stat: &Statx, path: Vec<u8>, cause: Cause) {
+        let mut state = self.lock();
+        let is_first = linked(stat).is_none_or(|inode| state.measured.insert(inode));
+        let saved = state.saved.entry(cause).or_default();
+        saved.files += 1;
+        match FileType::from_raw_mode(stat.stx_mode.into()) {
+            FileType::RegularFile if is_first => saved.bytes += stat.stx_size,
+            FileType::Directory if !is_mount(stat) => state.waiting.push(Task {
+                path,
+                omitted: Some(cause),
+            }),
+            _ => {}
         }
     }
 
     /// A directory to read, once there is one; `None` when there will be no more.
-    fn next(&self) -> Option<Vec<u8>> {
+    fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         loop {
             if self.progress.interrupted() {
                 return None;
             }
-            if let Some(path) = state.waiting.pop() {
+            if let Some(task) = state.waiting.pop() {
                 state.reading += 1;
-                return Some(path);
+                return Some(task);
             }
             if state.reading == 0 {
                 return None;
@@ -178,14 +242,23 @@ struct Reader<'a, 'b> {
 }
 
 impl Reader<'_, '_> {
-    fn directory(&mut self, path: &[u8]) -> io::Result<Vec<Entry>> {
+    /// What is in a directory. Directories to go on with are added to `below`.
+    fn directory(&mut self, path: &[u8], below: &mut Vec<Task>) -> io::Result<Vec<Entry>> {
         let directory = self.walk.files.open_directory(&to_path(path))?;
         let names = self.names(directory.as_fd())?;
-        let entry = |name: CString| {
-            let found = self.entry(directory.as_fd(), &name, &join(path, name.to_bytes()));
-            Entry { name, found }
-        };
-        Ok(names.into_iter().map(entry).collect())
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names {
+            let path = join(path, name.to_bytes());
+            let found = self.entry(directory.as_fd(), &name, &path);
+            if let Found::File(Ok(file)) = &found
+                && file.is_entered
+            {
+                let omitted = file.emptied;
+                below.push(Task { path, omitted });
+            }
+            entries.push(Entry { name, found });
+        }
+        Ok(entries)
     }
 
     /// The names in a directory, sorted, so that the tree does not depend on the filesystem.
@@ -204,39 +277,45 @@ impl Reader<'_, '_> {
     }
 
     fn entry(&mut self, directory: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> Found {
-        let full = to_path(path);
-        if self.walk.options.exclusions.excludes(&full) {
-            return Found::Excluded;
+        if let Some(cause) = self.walk.filter.omits(path) {
+            if let Ok(stat) = stat(directory, name) {
+                self.walk.count(&stat, path.to_vec(), cause);
+            }
+            return Found::Omitted(cause);
         }
-        if self.walk.options.left_out.contains(&full) {
-            return Found::LeftOut;
-        }
-        Found::File(self.file(directory, name, path).map(Box::new))
+        let file = match self.walk.files.mount_at(path) {
+            Some(mount) => self.file(mount.as_fd(), c".", path),
+            None => self.file(directory, name, path),
+        };
+        Found::File(file.map(Box::new))
     }
 
     fn file(&mut self, directory: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> io::Result<File> {
         let stat = stat(directory, name)?;
         let file_type = FileType::from_raw_mode(stat.stx_mode.into());
         let is_directory = file_type == FileType::Directory;
-        let has_links = stat.stx_nlink > 1 && !is_directory;
-        let is_emptied = self.walk.rules.is_some_and(|rules| rules.empties(path));
-        // Another filesystem shows here only when the source could not be cloned.
-        let is_mount = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        // Another filesystem that is not taken shows here only where the source could not be cloned.
+        let is_foreign = is_mount(&stat) && name != c".";
         Ok(File {
             metadata: metadata(&stat),
             kind: kind(directory, name, &stat, file_type)?,
             xattrs: self.xattrs.read(directory, name)?,
-            linked: has_links.then_some((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino)),
-            is_entered: is_directory && !is_emptied && !is_mount,
-            is_emptied: is_directory && is_emptied,
+            linked: linked(&stat),
+            is_entered: is_directory && !is_foreign,
+            emptied: self.walk.filter.empties(path).filter(|_| is_directory),
         })
     }
 }
 
-impl Entry {
-    fn is_entered(&self) -> bool {
-        matches!(&self.found, Found::File(Ok(file)) if file.is_entered)
-    }
+fn is_mount(stat: &Statx) -> bool {
+    stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+}
+
+/// Device and inode, where a file has several names.
+fn linked(stat: &Statx) -> Option<Inode> {
+    let is_directory = FileType::from_raw_mode(stat.stx_mode.into()) == FileType::Directory;
+    let inode = (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
+    (stat.stx_nlink > 1 && !is_directory).then_some(inode)
 }
 
 fn stat(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {

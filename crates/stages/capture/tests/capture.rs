@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use livestick_blockio::{NoProgress, Progress};
-use livestick_capture::{Capture, CaptureError, Exclusions, Options, Source, Unreadable};
-use livestick_tree::{ContentSource, Device, Kind, Tree};
+use livestick_capture::{
+    Capture, CaptureError, Cause, Exclusions, Mode, MountChoice, Options, RuleSet, Source,
+    Unreadable,
+};
+use livestick_tree::{Content, ContentSource, Device, Kind, RootFiles, Tree, TreeFiles};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -138,7 +141,12 @@ fn a_mount_is_looked_through_and_the_source_stays_untouched() {
     let Capture { tree, report } = captured.unwrap();
     assert_eq!(&bytes, b"below");
     assert_eq!(tree.lookup(b"home/shadow"), None);
-    assert_eq!(report.mounts, [PathBuf::from("home")]);
+    let mounts: Vec<_> = report
+        .mounts
+        .iter()
+        .map(|m| (&*m.path, m.is_taken))
+        .collect();
+    assert_eq!(mounts[1..], [(Path::new("home"), false)]);
     let after = hidden.metadata().unwrap();
     assert_eq!(
         (after.atime(), after.atime_nsec()),
@@ -156,21 +164,38 @@ fn exclusions_swap_and_the_image_itself_are_left_out() {
     write("swap.img", b"not swap");
     write("stick.img", b"old image");
     write("home/me/a.pyc", b"");
+    write("tmp/x/big", b"bytes");
     let options = Options {
         exclusions: Exclusions::new(&["... *.pyc".into(), "nothing/*".into()]).unwrap(),
         left_out: vec!["stick.img".into()],
         unreadable: Unreadable::Fail,
+        ..Options::default()
     };
     let Capture { tree, report } = capture(root.path(), &options).unwrap();
-    assert_eq!(report.excluded, [PathBuf::from("home/me/a.pyc")]);
-    let mut left_out = report.left_out;
-    left_out.sort();
-    assert_eq!(left_out, [PathBuf::from("stick.img"), "swapfile".into()]);
-    assert!(tree.lookup(b"swap.img").is_some());
+    let omitted = |cause: Cause| {
+        let mut omissions = report.omitted.iter();
+        let found = omissions.find(|omission| omission.cause == cause).unwrap();
+        (found.paths.clone(), found.files, found.bytes)
+    };
+    assert_eq!(omitted(Cause::Image), (vec!["stick.img".into()], 1, 9));
     assert_eq!(
-        options.exclusions.unmatched().collect::<Vec<_>>(),
-        ["nothing/*"]
+        omitted(Cause::Pattern(0)),
+        (vec!["home/me/a.pyc".into()], 1, 0)
     );
+    assert_eq!(
+        omitted(Cause::Rule("swap")),
+        (vec!["swapfile".into()], 1, 8192)
+    );
+    let (paths, files, bytes) = omitted(Cause::Rule("temporary-files"));
+    assert_eq!(paths, [PathBuf::from("tmp/"), "var/tmp/".into()]);
+    assert_eq!((files, bytes), (3, 5), "tmp/x, tmp/x/big and var/tmp/y");
+    assert!(tree.lookup(b"swap.img").is_some());
+    let unmatched: Vec<_> = options
+        .exclusions
+        .unmatched()
+        .map(|pattern| &*pattern.text)
+        .collect();
+    assert_eq!(unmatched, ["nothing/*"]);
 }
 
 #[test]
@@ -191,4 +216,143 @@ fn a_missing_source_and_an_interruption_are_errors() {
         .unwrap()
         .capture(&Options::default(), &Stop);
     assert!(matches!(stopped, Err(CaptureError::Interrupted)));
+}
+
+#[test]
+fn another_filesystem_is_put_in_its_place() {
+    if !is_root() {
+        return;
+    }
+    let root = root();
+    let home = root.path().join("home");
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("none", &home, "tmpfs", flags, Some(c"mode=0701")).unwrap();
+    fs::create_dir(home.join("you")).unwrap();
+    fs::write(home.join("you/file"), "above").unwrap();
+    let choice = MountChoice {
+        include: vec![home.clone()],
+        exclude: Vec::new(),
+    };
+    let source = Source::open_with(root.path(), &choice);
+    // It may go away: what was opened stays.
+    rustix::mount::unmount(&home, rustix::mount::UnmountFlags::DETACH).unwrap();
+    let source = source.unwrap();
+    let Capture { tree, report } = source.capture(&Options::default(), &NoProgress).unwrap();
+    let node = tree.lookup(b"home/you/file").unwrap();
+    let mut bytes = [0; 5];
+    let file = source.files().open(&tree, node).unwrap();
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"above");
+    assert_eq!(
+        tree.lookup(b"home/me"),
+        None,
+        "what lies under the mount is no part of it"
+    );
+    assert_eq!(
+        tree.node(tree.lookup(b"home").unwrap())
+            .metadata
+            .permissions,
+        0o701
+    );
+    assert!(report.mounts[1].is_taken);
+    assert_eq!(
+        source.files().read("home/you/../you/file").unwrap(),
+        b"above"
+    );
+}
+
+/// A root with systemd that was lived in.
+fn lived_in() -> tempfile::TempDir {
+    let root = root();
+    for (path, text) in [
+        ("usr/lib/systemd/systemd", ""),
+        ("usr/lib/systemd/system/fstrim.timer", "[Timer]\n"),
+        ("usr/bin/ssh-keygen", ""),
+        ("etc/crypttab", "root UUID=1 none luks\n"),
+        (
+            "etc/default/grub",
+            "GRUB_CMDLINE_LINUX=\"quiet resume=UUID=2\"\n",
+        ),
+        ("etc/machine-id", "0123\n"),
+        ("etc/hostname", "box\n"),
+        ("etc/hosts", "127.0.1.1 box\n"),
+        ("etc/ssh/ssh_host_rsa_key", "key"),
+        ("var/log/syslog", "line"),
+        ("var/log/syslog.1", "old line"),
+        ("var/lib/systemd/random-seed", "seed"),
+        ("root/.bash_history", "secret"),
+    ] {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+fn captured_in(mode: Mode, root: &Path) -> (Tree, impl Fn(&Tree, &str) -> Option<String>) {
+    let options = Options {
+        rules: RuleSet::new(mode, &[], &[]).unwrap(),
+        ..Options::default()
+    };
+    let source = Source::open(root).unwrap();
+    let Capture { tree, .. } = source.capture(&options, &NoProgress).unwrap();
+    let read = move |tree: &Tree, path: &str| {
+        let bytes = TreeFiles::new(tree, source.files()).read(path).ok()?;
+        Some(String::from_utf8(bytes).unwrap())
+    };
+    (tree, read)
+}
+
+#[test]
+fn a_clone_is_the_machine_without_its_disks() {
+    let root = lived_in();
+    let (tree, read) = captured_in(Mode::Clone, root.path());
+    for (path, text) in [
+        ("etc/crypttab", Some("#livestick# root UUID=1 none luks\n")),
+        ("etc/default/grub", Some("GRUB_CMDLINE_LINUX=\"quiet\"\n")),
+        ("etc/machine-id", Some("0123\n")),
+        ("etc/hostname", Some("box\n")),
+        ("etc/ssh/ssh_host_rsa_key", Some("key")),
+        ("var/log/syslog.1", Some("old line")),
+        ("root/.bash_history", Some("secret")),
+        ("var/lib/systemd/random-seed", None),
+    ] {
+        assert_eq!(read(&tree, path).as_deref(), text, "{path}");
+    }
+    let mask = tree.lookup(b"etc/systemd/system/fstrim.timer").unwrap();
+    assert!(matches!(&tree.node(mask).kind, Kind::Symlink(target) if **target == *b"/dev/null"));
+    assert_eq!(
+        tree.lookup(b"etc/systemd/system/smartd.service"),
+        None,
+        "not in the root"
+    );
+    assert_eq!(
+        fs::read_to_string(root.path().join("etc/crypttab"))
+            .unwrap()
+            .len(),
+        22
+    );
+}
+
+#[test]
+fn a_generic_stick_has_an_identity_of_its_own() {
+    let root = lived_in();
+    let (tree, read) = captured_in(Mode::Generic, root.path());
+    for (path, text) in [
+        ("etc/machine-id", Some("")),
+        ("etc/hostname", Some("livestick\n")),
+        ("etc/hosts", Some("127.0.1.1 livestick\n")),
+        ("etc/ssh/ssh_host_rsa_key", None),
+        ("var/log/syslog", Some("")),
+        ("var/log/syslog.1", None),
+        ("root/.bash_history", None),
+    ] {
+        assert_eq!(read(&tree, path).as_deref(), text, "{path}");
+    }
+    let unit = "etc/systemd/system/multi-user.target.wants/livestick-ssh-host-keys.service";
+    assert!(read(&tree, unit).unwrap().contains("ssh-keygen -A"));
+    assert!(matches!(
+        &tree.node(tree.lookup(b"var/log/syslog").unwrap()).kind,
+        Kind::File { content: Content::Inline(bytes), .. } if bytes.is_empty()
+    ));
 }

@@ -67,6 +67,10 @@ impl RootFiles for MemoryRoot {
             false => Ok(names.into_iter().collect()),
         }
     }
+
+    fn is_program(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
 }
 
 /// The modules without which no stick boots, and a USB host controller.

@@ -4,6 +4,7 @@ mod build;
 mod device;
 mod habits;
 mod plan;
+mod selection;
 mod squashfs;
 mod stick;
 
@@ -11,6 +12,7 @@ pub use build::Build;
 pub use device::{Consent, Devices, Inspect, Restore, Verify, Write};
 pub use habits::translate;
 pub use plan::Plan;
+pub use selection::Selection;
 pub use squashfs::{Check, Create, Extract, ImagePlace, List, Owners, Squashfs};
 pub use stick::{Firmware, SecureBoot, Stick};
 

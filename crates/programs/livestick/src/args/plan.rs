@@ -11,6 +11,10 @@ pub struct Plan {
     #[command(flatten)]
     pub stick: Stick,
 
+    /// List the rules by which a stick differs from its source, and do nothing else.
+    #[arg(long)]
+    pub rules: bool,
+
     /// Exit with 5 where secrets would go on the stick that are not allowed.
     #[arg(long)]
     pub audit: bool,

@@ -1,5 +1,6 @@
 //! What a stick is made of: the same for every command that plans one.
 
+use crate::args::Selection;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,8 +8,13 @@ use std::path::PathBuf;
 /// What a stick is made of.
 #[derive(Debug, Args)]
 pub struct Stick {
-    /// The directory that holds the root. It is never written.
+    /// The directory that holds the root; without it, the system that runs. It is never written.
+    #[arg(default_value = "/")]
     pub source: PathBuf,
+
+    /// What of the source goes in.
+    #[command(flatten)]
+    pub selection: Selection,
 
     /// How to compress the root: zstd[:1-22] or gzip[:1-12].
     #[arg(
@@ -18,11 +24,6 @@ pub struct Stick {
         default_value = "zstd:9"
     )]
     pub compression: String,
-
-    /// Leave out what matches, in the syntax of `mksquashfs -wildcards`: anchored at the root, or
-    /// anywhere with a leading `... `. May be given several times.
-    #[arg(short = 'x', long = "exclude", value_name = "PATTERN")]
-    pub exclude: Vec<String>,
 
     /// The kernel to boot, as `ls /lib/modules` prints it. Without it: the newest.
     #[arg(short, long, value_name = "VERSION")]
@@ -80,10 +81,6 @@ pub struct Stick {
     /// Compress with this many threads. Without it: as many as there are processors.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-
-    /// Leave out files that cannot be read, and name them, instead of giving up.
-    #[arg(long)]
-    pub skip_unreadable: bool,
 }
 
 /// Which firmware a stick boots on.

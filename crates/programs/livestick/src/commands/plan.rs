@@ -7,6 +7,10 @@ use livestick_blockio::Progress;
 
 /// Plans, and reports.
 pub fn run(args: args::Plan) -> Result<(), Failure> {
+    if args.rules {
+        let rules = settings::rules(&args.stick.selection)?;
+        return report::print_rules(&rules, args.reporting.json);
+    }
     print(settings::Plan::new(args)?)
 }
 

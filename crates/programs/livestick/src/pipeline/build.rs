@@ -2,7 +2,9 @@
 
 use crate::failure::{Exit, Failure};
 use crate::pipeline::audit::AuditReport;
-use crate::pipeline::built::{Built, Differences, ImageSize, Outcome, Ram, RootSize, SquashfsSize};
+use crate::pipeline::built::{
+    Built, Differences, ImageSize, Mount, Outcome, Ram, RootSize, SquashfsSize,
+};
 use crate::pipeline::device;
 use crate::pipeline::failures::no_squashfs;
 use crate::pipeline::place::Place;
@@ -13,6 +15,7 @@ use crate::progress::Display;
 use crate::settings::{self, Build, Clock, Stick};
 use anyhow::Context;
 use livestick_blockio::Progress;
+use livestick_capture::{Mode, Options};
 use livestick_handoff::{RamBudget, Segments};
 use livestick_image::{
     BootCode, Destination, Identities, Layout, RootImage, Settings, Timestamp, WriteError, Written,
@@ -36,11 +39,13 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
         &squashfs_options(&settings.stick),
     )?;
     boot.make_room(&capture.tree, &settings.stick, longest)?;
-    let mut built = planned(&prepared, capture.report, Some(&boot), longest);
+    let mut built = planned(&prepared, capture.report, &options, Some(&boot), longest);
     built
         .warnings
         .extend(warnings::of_plan(&prepared, &settings.stick, &options));
     let audit = AuditReport::of(&prepared, &settings.stick, &capture.tree, display)?;
+    // A stick for others with secrets on it is never what was meant.
+    audit.verdict(options.rules.mode() == Mode::Generic)?;
     built.warnings.extend(audit.warning());
     if display.interrupted() {
         return Err(Failure::interrupted());
@@ -103,6 +108,7 @@ impl Root<'_> {
 pub fn planned(
     prepared: &Prepared,
     report: livestick_capture::Report,
+    options: &Options,
     boot: Option<&Boot>,
     longest: Segments,
 ) -> Built {
@@ -120,15 +126,8 @@ pub fn planned(
         initramfs: boot.map(|boot| boot.initramfs.clone()),
         outcome: None,
         warnings: warnings::of_capture(&report),
-        differences: Differences {
-            emptied: report.emptied,
-            excluded: report.excluded,
-            left_out: report.left_out,
-            mounts: report.mounts,
-            unreadable: report.unreadable,
-            added: report.added,
-            replaced: report.replaced,
-        },
+        mounts: report.mounts.iter().map(Mount::of).collect(),
+        differences: Differences::of(report, &options.exclusions),
         stages: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What came of a build: the source of the report and of its JSON form.
 
 use crate::progress::StageTime;
+use livestick_capture::{Cause, Exclusions, MountDecision, Report};
 use livestick_handoff::{CommandLine, RamBudget};
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub struct Built {
     /// The image; `None` where nothing was to be made.
     #[serde(flatten)]
     pub outcome: Option<Outcome>,
+    /// The filesystems at and below the source.
+    pub mounts: Vec<Mount>,
     /// How the stick's root differs from the source.
     pub differences: Differences,
     /// What the owner should know.
@@ -156,21 +159,39 @@ pub struct InitramfsSize {
     pub missing_firmware: Vec<String>,
 }
 
+/// A filesystem at or below the source.
+#[derive(Debug, Serialize)]
+pub struct Mount {
+    /// Where it is mounted, relative to the source; empty for the source itself.
+    #[serde(serialize_with = "text")]
+    pub path: PathBuf,
+    /// Its kind.
+    pub kind: String,
+    /// What is mounted.
+    pub device: String,
+    /// Whether its files come along.
+    pub taken: bool,
+    /// Why.
+    pub reason: String,
+}
+
+impl Mount {
+    pub(super) fn of(decision: &MountDecision) -> Self {
+        Self {
+            path: decision.path.clone(),
+            kind: decision.kind.clone(),
+            device: decision.device.clone(),
+            taken: decision.is_taken,
+            reason: decision.reason.to_string(),
+        }
+    }
+}
+
 /// How the stick's root differs from the source. Paths are relative to the root.
 #[derive(Debug, Serialize)]
 pub struct Differences {
-    /// Directories whose contents were left out.
-    #[serde(serialize_with = "texts")]
-    pub emptied: Vec<PathBuf>,
-    /// What the user left out.
-    #[serde(serialize_with = "texts")]
-    pub excluded: Vec<PathBuf>,
-    /// Swap files, and the image itself.
-    #[serde(serialize_with = "texts")]
-    pub left_out: Vec<PathBuf>,
-    /// Mount points of other filesystems, which were not entered.
-    #[serde(serialize_with = "texts")]
-    pub mounts: Vec<PathBuf>,
+    /// What was left out, by the rule or pattern that did it.
+    pub omitted: Vec<Omitted>,
     /// What could not be read.
     #[serde(serialize_with = "texts")]
     pub unreadable: Vec<PathBuf>,
@@ -180,6 +201,49 @@ pub struct Differences {
     /// What has other contents.
     #[serde(serialize_with = "texts")]
     pub replaced: Vec<PathBuf>,
+}
+
+/// What one rule or pattern left out.
+#[derive(Debug, Serialize)]
+pub struct Omitted {
+    /// Which one.
+    pub by: String,
+    /// The topmost paths. A directory that stays, but empty, ends in a slash.
+    #[serde(serialize_with = "texts")]
+    pub paths: Vec<PathBuf>,
+    /// How many names that makes, with all that is below.
+    pub files: u64,
+    /// The lengths of the files among them.
+    pub bytes: u64,
+}
+
+impl Differences {
+    pub(super) fn of(report: Report, exclusions: &Exclusions) -> Self {
+        let omitted = report.omitted.into_iter().map(|omission| Omitted {
+            by: cause(omission.cause, exclusions),
+            paths: omission.paths,
+            files: omission.files,
+            bytes: omission.bytes,
+        });
+        Self {
+            omitted: omitted.collect(),
+            unreadable: report.unreadable,
+            added: report.added,
+            replaced: report.replaced,
+        }
+    }
+}
+
+/// What left something out, for people.
+pub fn cause(cause: Cause, exclusions: &Exclusions) -> String {
+    match cause {
+        Cause::Image => "the image itself".to_owned(),
+        Cause::Rule(name) => format!("rule {name}"),
+        Cause::Pattern(number) => {
+            let pattern = exclusions.patterns().get(number);
+            pattern.map_or_else(String::new, ToString::to_string)
+        }
+    }
 }
 
 /// JSON is Unicode, and names need not be: what is not becomes U+FFFD, as in messages.
@@ -208,17 +272,14 @@ mod tests {
             identity: String::new(),
         };
         let differences = Differences {
-            emptied: Vec::new(),
-            excluded: vec![odd()],
-            left_out: Vec::new(),
-            mounts: Vec::new(),
-            unreadable: Vec::new(),
+            omitted: Vec::new(),
+            unreadable: vec![odd()],
             added: Vec::new(),
             replaced: Vec::new(),
         };
         let image = serde_json::to_value(image).unwrap();
         let differences = serde_json::to_value(differences).unwrap();
         assert_eq!(image["path"], "a\u{fffd}");
-        assert_eq!(differences["excluded"][0], "a\u{fffd}");
+        assert_eq!(differences["unreadable"][0], "a\u{fffd}");
     }
 }

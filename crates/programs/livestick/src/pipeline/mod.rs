@@ -15,6 +15,6 @@ mod warnings;
 
 pub use audit::Secret;
 pub use build::build;
-pub use built::{Built, FirmwareSupport};
+pub use built::{Built, FirmwareSupport, Omitted};
 pub use place::check_place;
 pub use plan::{Plan, plan};

@@ -113,7 +113,8 @@ pub fn plan(
     if let Ok(boot) = &mut boot {
         boot.make_room(&capture.tree, settings, longest)?;
     }
-    let mut built = planned(&prepared, capture.report, boot.as_ref().ok(), longest);
+    let ready = boot.as_ref().ok();
+    let mut built = planned(&prepared, capture.report, &options, ready, longest);
     built
         .warnings
         .extend(warnings::of_plan(&prepared, settings, &options));

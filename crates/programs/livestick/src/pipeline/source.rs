@@ -17,7 +17,7 @@ pub struct Prepared {
 
 /// Opens the source and checks that it holds a root.
 pub fn prepare(settings: &settings::Stick) -> Result<Prepared, Failure> {
-    let source = Source::open(&settings.source).map_err(not_captured)?;
+    let source = Source::open_with(&settings.source, &settings.mounts).map_err(not_captured)?;
     let facts = livestick_capture::facts(source.files());
     let path = settings.source.display();
     if !facts.is_root {
@@ -54,6 +54,7 @@ pub fn capture(
 ) -> Result<(Capture, Options), Failure> {
     let options = Options {
         exclusions: std::mem::take(&mut settings.exclusions),
+        rules: std::mem::take(&mut settings.rules),
         left_out: inside(image_names, prepared.source.path()),
         unreadable: settings.unreadable,
     };
@@ -76,7 +77,7 @@ fn keep_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
     }
     let message = format!("{init}, the program that the system starts with, is left out");
     Err(Failure::message(Exit::Refused, message)
-        .hint("take it back in: look at --exclude, and at what cannot be read"))
+        .hint("take it back in: look at --exclude and --exclude-mount, and at what cannot be read"))
 }
 
 /// What is wrong with a source, and what to do about it.
@@ -84,6 +85,8 @@ pub fn not_captured(error: CaptureError) -> Failure {
     match error {
         CaptureError::Interrupted => Failure::interrupted(),
         CaptureError::Open { .. } => Failure::new(Exit::Refused, error),
+        CaptureError::Mount { .. } => Failure::new(Exit::Refused, error)
+            .hint("mount it again, or leave it out with --exclude-mount"),
         CaptureError::Unreadable { .. } => Failure::new(Exit::Failed, error).hint(UNREADABLE_HINT),
         error => Failure::new(Exit::Failed, error),
     }

@@ -244,6 +244,7 @@ fn manifest_options(
     let mut options = vec![
         ("compression", settings.compression.to_string()),
         ("firmware", booted.join(", ")),
+        ("mode", settings.rules.mode().as_str().to_owned()),
     ];
     let consoles = settings.consoles.iter();
     options.extend(consoles.map(|console| ("console", console.to_string())));
@@ -251,7 +252,7 @@ fn manifest_options(
         options.push(("cmdline", settings.cmdline.clone()));
     }
     let patterns = settings.exclusions.patterns().iter();
-    options.extend(patterns.map(|pattern| ("exclude", pattern.clone())));
+    options.extend(patterns.map(|pattern| ("exclude", pattern.text.clone())));
     let options = options.into_iter();
     options
         .map(|(name, value)| (name.to_owned(), value))

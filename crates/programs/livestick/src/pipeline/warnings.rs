@@ -27,6 +27,11 @@ pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Option
             "no account can log in: each is locked or has no shell; set a password in the root";
         warnings.push(text.to_owned());
     }
+    let missing = prepared.source.not_mounted();
+    if !missing.is_empty() {
+        let missing = names(missing);
+        warnings.push(format!("not mounted, so not in the image: {missing}"));
+    }
     warnings.extend(of_exclusions(&options.exclusions));
     warnings
 }
@@ -35,19 +40,25 @@ pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Option
 pub fn of_exclusions(exclusions: &Exclusions) -> Vec<String> {
     let unmatched = exclusions.unmatched();
     unmatched
-        .map(|pattern| format!("--exclude `{pattern}` matched nothing"))
+        .map(|pattern| format!("{pattern} matched nothing"))
         .collect()
 }
 
 /// Of what the scan met.
 pub fn of_capture(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !report.mounts.is_empty() {
-        let mounts = names(&report.mounts);
+    let mounts = report.mounts.iter();
+    let offered: Vec<_> = mounts
+        .filter(|mount| !mount.is_taken && mount.reason.is_offered())
+        .map(|mount| mount.path.clone())
+        .collect();
+    if !offered.is_empty() {
+        let offered = names(&offered);
         warnings.push(format!(
-            "other filesystems are mounted in the root and are left out: {mounts}"
+            "other filesystems are left out: {offered}; --include-mount takes one along"
         ));
     }
+    warnings.extend(report.notes.iter().cloned());
     if !report.unreadable.is_empty() {
         let skipped = names(&report.unreadable);
         warnings.push(format!("could not be read, and is left out: {skipped}"));

@@ -186,7 +186,7 @@ pub fn print_restored(restored: &RestoredStick, style: OutputStyle) -> Result<()
     print_json(restored, style)
 }
 
-fn print_document(document: &impl serde::Serialize) -> Result<(), Failure> {
+pub(super) fn print_document(document: &impl serde::Serialize) -> Result<(), Failure> {
     let style = OutputStyle {
         json: true,
         volume: Volume::Quiet,
@@ -194,7 +194,7 @@ fn print_document(document: &impl serde::Serialize) -> Result<(), Failure> {
     print_json(document, style)
 }
 
-fn print_lines(lines: &[String]) -> Result<(), Failure> {
+pub(super) fn print_lines(lines: &[String]) -> Result<(), Failure> {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

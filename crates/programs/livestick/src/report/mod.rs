@@ -3,15 +3,17 @@
 mod device;
 mod page;
 mod plan;
+mod rules;
 mod squashfs;
 
 pub use device::{print_devices, print_inspected, print_restored, print_verified, print_written};
 pub use page::write_page;
 pub use plan::print_plan;
+pub use rules::print_rules;
 pub use squashfs::{print_checked, print_created, print_extracted, print_foreseen};
 
 use crate::failure::Failure;
-use crate::pipeline::{Built, FirmwareSupport};
+use crate::pipeline::{Built, FirmwareSupport, Omitted};
 use crate::progress::StageTime;
 use crate::settings::{OutputStyle, Volume};
 use anyhow::Context;
@@ -83,6 +85,7 @@ fn text(built: &Built, volume: Volume) -> String {
             ))
     ));
     lines.extend(boot_lines(built));
+    lines.extend(savings(built));
     lines.extend(segments(built));
     lines.push(ram(built));
     lines.push(times(&built.stages));
@@ -198,6 +201,17 @@ fn segments(built: &Built) -> Option<String> {
     }
 }
 
+/// What was left out, and what that saved.
+fn savings(built: &Built) -> Vec<String> {
+    let omitted = built.differences.omitted.iter();
+    let large = omitted.filter(|omitted| omitted.bytes > 0);
+    let line = |omitted: &Omitted| {
+        let (bytes, files) = (size(omitted.bytes), omitted.files);
+        format!("  left out   {bytes} in {files} files: {}", omitted.by)
+    };
+    large.map(line).collect()
+}
+
 fn headline(built: &Built) -> String {
     let what = what(built);
     match &built.outcome {
@@ -212,13 +226,23 @@ fn headline(built: &Built) -> String {
 
 fn differences(built: &Built) -> Vec<String> {
     let differences = &built.differences;
-    let kinds: [(&str, &[PathBuf]); 7] = [
-        ("emptied", &differences.emptied),
+    let omitted = differences.omitted.iter().flat_map(|omitted| {
+        let paths = omitted.paths.iter();
+        paths.map(|path| format!("  {:10} {} ({})", "left out", path.display(), omitted.by))
+    });
+    let mounts = built.mounts.iter().map(|mount| {
+        let (what, path) = (
+            if mount.taken { "taken" } else { "not taken" },
+            mount.path.display(),
+        );
+        format!(
+            "  {what:10} /{path}, {} on {}: {}",
+            mount.kind, mount.device, mount.reason
+        )
+    });
+    let kinds: [(&str, &[PathBuf]); 3] = [
         ("added", &differences.added),
         ("replaced", &differences.replaced),
-        ("excluded", &differences.excluded),
-        ("left out", &differences.left_out),
-        ("other fs", &differences.mounts),
         ("unreadable", &differences.unreadable),
     ];
     let lines = kinds.into_iter().flat_map(|(kind, paths)| {
@@ -226,6 +250,7 @@ fn differences(built: &Built) -> Vec<String> {
             .iter()
             .map(move |path| format!("  {kind:10} {}", path.display()))
     });
+    let lines = mounts.chain(omitted).chain(lines);
     let initramfs = built.initramfs.iter();
     let missing = initramfs.flat_map(|initramfs| &initramfs.missing_firmware);
     let missing = missing.map(|name| format!("  {:10} {name}", "no firmware"));

@@ -2,7 +2,9 @@
 
 use crate::failure::Failure;
 use crate::pipeline::{Plan, Secret};
-use crate::report::{boot_lines, differences, print_json, ram, say, segments, size, times, what};
+use crate::report::{
+    boot_lines, differences, print_json, ram, savings, say, segments, size, times, what,
+};
 use crate::settings::{OutputStyle, Volume};
 use livestick_survey::{Entry, EntryKind};
 
@@ -31,6 +33,7 @@ fn text(plan: &Plan, volume: Volume) -> String {
     )];
     lines.extend(figures(plan));
     lines.extend(boot_lines(&plan.stick));
+    lines.extend(savings(&plan.stick));
     lines.push(times(&plan.stick.stages));
     lines.push(String::new());
     lines.extend(directories(plan));

@@ -5,6 +5,7 @@ pub mod compression;
 mod device;
 mod firmware;
 mod plan;
+mod selection;
 mod squashfs;
 mod stick;
 
@@ -12,6 +13,7 @@ pub use build::{Build, Place};
 pub use device::{Consent, ImageFile, Restore, Verify, Write};
 pub use firmware::Firmware;
 pub use plan::Plan;
+pub use selection::rules;
 pub use squashfs::{
     Added, Check, Create, Destination, Extract, ImagePlace, List, ListStyle, XattrFilter,
 };

@@ -2,10 +2,10 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, Firmware, compression, jobs};
+use crate::settings::{Clock, Firmware, compression, jobs, selection};
 use anyhow::Context;
 use livestick_bootloader::Console;
-use livestick_capture::{Exclusions, Unreadable};
+use livestick_capture::{Exclusions, MountChoice, RuleSet, Unreadable};
 use livestick_handoff::{CommandLine, Segments};
 use livestick_image::{Label, Size};
 use livestick_squashfs::Compression;
@@ -25,6 +25,10 @@ pub struct Stick {
     pub exclusions: Exclusions,
     /// The secrets that may go on the stick.
     pub allowed: Allowed,
+    /// The rules in force.
+    pub rules: RuleSet,
+    /// What the user says about other filesystems.
+    pub mounts: MountChoice,
     /// The kernel that the user asked for.
     pub kernel: Option<String>,
     /// Which firmware the stick is to boot on.
@@ -56,8 +60,9 @@ impl Stick {
         Ok(Self {
             compression: compression::parse(&args.compression, compression::FOR_STICKS)
                 .map_err(usage)?,
-            exclusions: Exclusions::new(&args.exclude).map_err(|e| usage(e.into()))?,
             allowed: Allowed::new(&args.allow_secret).map_err(|e| usage(e.into()))?,
+            exclusions: selection::exclusions(&args.selection)?,
+            rules: selection::rules(&args.selection)?,
             label: Label::from_str(&args.label)
                 .with_context(|| format!("--label `{}` cannot be used", args.label))
                 .map_err(usage)?,
@@ -75,10 +80,13 @@ impl Stick {
             firmware: Firmware::new(&args.firmware, args.secure_boot).map_err(usage)?,
             consoles: consoles(&args.console).map_err(usage)?,
             jobs: jobs(args.jobs).map_err(usage)?,
-            unreadable: if args.skip_unreadable {
-                Unreadable::Skip
-            } else {
-                Unreadable::Fail
+            unreadable: match args.selection.skip_unreadable {
+                true => Unreadable::Skip,
+                false => Unreadable::Fail,
+            },
+            mounts: MountChoice {
+                include: args.selection.include_mount,
+                exclude: args.selection.exclude_mount,
             },
             source: args.source,
             kernel: args.kernel,

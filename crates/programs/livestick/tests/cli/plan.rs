@@ -192,3 +192,24 @@ fn row(rule: &livestick_survey::Rule) -> String {
     let (name, severity) = (&rule.name, rule.severity.name());
     format!("| `{name}` | {severity} | {} | {places} |", rule.title)
 }
+
+#[test]
+fn the_rules_are_listed_with_what_is_in_force() {
+    let list = |more: &[&str]| {
+        let run = livestick()
+            .args(["plan", "--rules", "--json"])
+            .args(more)
+            .output();
+        document(&run.unwrap())
+    };
+    let in_force = |rules: &Value, name: &str| {
+        let rules = rules.as_array().unwrap();
+        let rule = rules.iter().find(|rule| rule["name"] == name).unwrap();
+        rule["in_force"] == true
+    };
+    let clone = list(&["--keep", "swap"]);
+    assert!(in_force(&clone, "fstab"));
+    assert!(!in_force(&clone, "swap"));
+    assert!(!in_force(&clone, "credentials"));
+    assert!(in_force(&list(&["--generic"]), "credentials"));
+}

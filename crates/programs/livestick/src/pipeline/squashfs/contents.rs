@@ -61,6 +61,7 @@ impl Contents {
             exclusions,
             left_out: source::inside(image_names, source.path()),
             unreadable: settings.unreadable,
+            ..Options::default()
         };
         let captured = source.scan(&options, display);
         let captured = captured.map_err(source::not_captured)?;
