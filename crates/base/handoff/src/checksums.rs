@@ -26,7 +26,11 @@ impl Checksum {
         text.lines().map(Self::parse).collect()
     }
 
-    fn parse(line: &str) -> Result<Self, ParseError> {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// As [`Checksum::parse_all`].
+    pub fn parse(line: &str) -> Result<Self, ParseError> {
         let wrong = || ParseError::Value {
             field: "checksum",
             value: line.to_owned(),
@@ -64,7 +68,10 @@ mod tests {
             let line = format!("{digest}  {path}");
             assert!(Checksum::parse_all(line.as_bytes()).is_err(), "{path}");
         }
-        for line in ["", "e3b0  x", "one word"] {
+        // A wrong bit makes a capital letter of a small one.
+        let capital = format!("{}  x", digest.to_uppercase());
+        let one_blank = format!("{digest} x");
+        for line in ["", "e3b0  x", "one word", &capital, &one_blank] {
             assert!(Checksum::parse_all(format!("{line}\n").as_bytes()).is_err());
         }
         assert!(Checksum::parse_all(&[0xff]).is_err());

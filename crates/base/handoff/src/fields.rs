@@ -99,7 +99,9 @@ pub(crate) fn parse_hex<const N: usize>(
         field,
         value: text.to_owned(),
     };
-    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    // As they are written: one wrong bit makes a capital letter of a small one.
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() != 2 * N || !text.bytes().all(is_digit) {
         return Err(wrong());
     }
     let mut bytes = [0; N];

@@ -2,7 +2,7 @@
 
 use crate::opened::OpenedImage;
 use livestick_blockio::{Progress, ReadAt};
-use livestick_handoff::{Manifest, Seal, paths};
+use livestick_handoff::{Checksum, Manifest, Seal, paths};
 use livestick_volume::{Entry, Finding, ReadError, Severity};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,6 @@ const NEEDED: [&str; 4] = [
     paths::ROOT_IMAGE,
     paths::MANIFEST,
 ];
-/// No list of digests is longer: thousands of files.
-const CHECKSUMS_LIMIT_BYTES: usize = 1 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 /// The seal is the first file of the initramfs.
 const SEAL_LIMIT_BYTES: usize = 4096;
@@ -149,14 +147,16 @@ impl<R: ReadAt> Pass<'_, R> {
     }
 
     fn checksums(&mut self) -> Result<Sums, VerifyError> {
-        let Some(bytes) = self.read(paths::CHECKSUMS, CHECKSUMS_LIMIT_BYTES) else {
+        let Some(bytes) = self.read(paths::CHECKSUMS, Checksum::LIMIT_BYTES) else {
             return Ok(Sums::new());
         };
         let mut sums = Sums::new();
         for line in String::from_utf8_lossy(&bytes).lines() {
-            match parse_line(line) {
-                Some((path, digest)) => drop(sums.insert(path.to_owned(), digest)),
-                None => self.damaged(paths::CHECKSUMS, format!("`{line}` is no digest of a file")),
+            match Checksum::parse(line) {
+                Ok(sum) => drop(sums.insert(sum.path, sum.sha256)),
+                Err(_) => {
+                    self.damaged(paths::CHECKSUMS, format!("`{line}` is no digest of a file"));
+                }
             }
         }
         Ok(sums)
@@ -194,7 +194,7 @@ impl<R: ReadAt> Pass<'_, R> {
             return Ok(());
         };
         let found: [u8; 32] = whole.finalize().into();
-        if self.opened.root().length_bytes() != image_bytes(manifest) {
+        if self.opened.root().length_bytes() != manifest.segments.image_bytes() {
             self.damaged(
                 paths::ROOT_IMAGE,
                 "it has another length than the manifest says",
@@ -273,45 +273,5 @@ fn unreadable(error: &io::Error, offset: u64) -> String {
         io::ErrorKind::UnexpectedEof => "its clusters end before it does".to_owned(),
         io::ErrorKind::FileTooLarge => "it is longer than it can be".to_owned(),
         _ => format!("it cannot be read from byte {offset} on: {error}"),
-    }
-}
-
-/// A line of `sha256sum`: small hexadecimal digits, two spaces, a path.
-fn parse_line(line: &str) -> Option<(&str, [u8; 32])> {
-    let (digits, path) = line.split_once("  ")?;
-    let small = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if digits.len() != 64 || !digits.bytes().all(small) || path.is_empty() {
-        return None;
-    }
-    let mut digest = [0; 32];
-    for (index, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some((path, digest))
-}
-
-fn image_bytes(manifest: &Manifest) -> u64 {
-    manifest.segments.image_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_lines_of_sha256sum_are_digests() {
-        let digits = "ab".repeat(32);
-        let line = format!("{digits}  live/a  b");
-        let (path, digest) = parse_line(&line).unwrap();
-        assert_eq!((path, digest), ("live/a  b", [0xab; 32]));
-        for line in [
-            format!("{digits} live/a"),
-            format!("{}  live/a", digits.to_uppercase()),
-            format!("{}  live/a", &digits[1..]),
-            format!("{digits}  "),
-            "ä".repeat(32) + "  a",
-        ] {
-            assert!(parse_line(&line).is_none(), "{line}");
-        }
     }
 }
