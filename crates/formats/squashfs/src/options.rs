@@ -103,8 +103,9 @@ pub struct Options {
     pub block_size_bytes: u32,
     /// How many threads compress. Reading and writing take a few more, which mostly wait.
     pub jobs: NonZeroUsize,
-    /// How much file content may be in memory at once, in bytes. 128 MiB by default; below some
-    /// blocks the compressors have to wait for each other, but it always works.
+    /// How much file content may be in memory at once, in bytes. By default 16 MiB for each processor, but
+    /// at least 32 and at most 128 MiB; below some blocks the compressors have to wait for each other, but
+    /// it always works.
     pub memory_bytes: usize,
     /// When the image was made: seconds since 1970, in the superblock.
     pub created: u32,
@@ -122,11 +123,16 @@ impl Options {
     /// Options with this compression, as many jobs as the machine has processors, and the time 0.
     #[must_use]
     pub fn new(compression: Compression) -> Self {
+        let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
             compression,
             block_size_bytes: 128 << 10,
-            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            memory_bytes: 128 << 20,
+            jobs,
+            // What large caches hold: read, compressed and written before it leaves them.
+            memory_bytes: jobs
+                .get()
+                .saturating_mul(16 << 20)
+                .clamp(32 << 20, 128 << 20),
             created: 0,
             clamp: None,
             unreadable: Unreadable::Fail,

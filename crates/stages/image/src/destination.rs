@@ -3,6 +3,7 @@
 use crate::{BoxError, Output, OutputError};
 use livestick_blockio::{Extent, Progress, ReadAt, WriteAt};
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -96,7 +97,12 @@ impl Destination {
     /// Everything is written: the image appears.
     pub(crate) fn publish(self, progress: &dyn Progress) -> Result<(), Unpublished> {
         match self {
-            Self::File(output) => output.publish().map_err(Unpublished::File),
+            Self::File(output) => {
+                let directory = output.publish().map_err(Unpublished::File)?;
+                // The image is there and whole; that its name may not outlive a power cut is no failure.
+                let _ = File::open(directory).and_then(|directory| directory.sync_all());
+                Ok(())
+            }
             Self::Device(device) => device.finish(progress).map_err(Unpublished::Device),
         }
     }

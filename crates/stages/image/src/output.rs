@@ -87,11 +87,12 @@ impl Output {
         Ok(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
     }
 
-    /// Gives the whole image its name. What must outlive a power cut has been synced before.
+    /// Gives the whole image its name. What must outlive a power cut has been synced before, and the
+    /// directory that is returned is synced after.
     ///
     /// # Errors
     /// Where something took the name meanwhile, or it cannot be given.
-    pub fn publish(self) -> Result<(), OutputError> {
+    pub fn publish(self) -> Result<PathBuf, OutputError> {
         let Self {
             path,
             existing,
@@ -113,9 +114,7 @@ impl Output {
                 source,
             },
         })?;
-        // The image is there and whole; that its name may not outlive a power cut is no failure.
-        let _ = File::open(directory_of(&path)).and_then(|directory| directory.sync_all());
-        Ok(())
+        Ok(directory_of(&path).to_owned())
     }
 }
 

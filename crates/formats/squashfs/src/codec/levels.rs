@@ -6,8 +6,8 @@
 //!
 //! Two rows for blocks up to 128 KiB differ, both measured on blocks of a Debian system:
 //!
-//! - Level 3: its tables are half as large, and fit into a core's nearest caches. Of seven rows that
-//!   were tried it is the fastest whose image of a Debian system is no larger than `mksquashfs`'s.
+//! - Level 3: its tables are half as large, and fit into a core's nearest caches. Blocks in which little
+//!   comes again get rows of [`sparse`] besides, which are faster still and lose hardly anything there.
 //! - Level 15: the better estimate of costs (`btultra`) with an eighth of the tries and a far shorter
 //!   target: fewer bytes than `mksquashfs` makes with its level 15, in less time.
 
@@ -45,6 +45,24 @@ pub(super) fn parameters(level: u32, block_bytes: usize) -> Parameters {
         .min(block_bytes.ilog2().max(WINDOW_LOG_LEAST));
     parameters
 }
+
+/// Rows for blocks in which little comes again, as [`super::repeats`] counts it: each for fewer repeats
+/// than the number before it, the fewest first. Most of what is in such blocks is machine code.
+///
+/// Measured on every eighth block of a Debian system, against level 3's own row: time × 0.89, bytes
+/// × 1.0016, since the shorter matches that the first row finds make up for what the second misses. With
+/// the second row for all blocks it would be 0.85 and 1.011.
+pub(super) fn sparse(level: u32, block_bytes: usize) -> &'static [(u32, Parameters)] {
+    match (level, block_bytes) {
+        (3, 0x2_0000) => &SPARSE,
+        _ => &[],
+    }
+}
+
+const SPARSE: [(u32, Parameters); 2] = [
+    (450, row(17, 13, 15, 1, 4, 0, Fast)),
+    (750, row(17, 13, 15, 1, 5, 0, Fast)),
+];
 
 /// zstd's smallest window, 1 KiB.
 const WINDOW_LOG_LEAST: u32 = 10;

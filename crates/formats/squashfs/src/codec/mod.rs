@@ -4,6 +4,7 @@ mod levels;
 mod lz4;
 mod machine;
 mod noise;
+mod repeats;
 mod xz;
 mod zstd;
 
