@@ -124,13 +124,15 @@ fn script_text(port: &str) -> String {
          while read -r source target type options rest; do\n\
          \x20 if [ \"$target\" = / ]; then root=$options; fi\n\
          done < /proc/mounts\n\
-         {{\n\
-         \x20 printf '\\n%s\\n' \"{state}$state\"\n\
+         report=$(\n\
+         \x20 echo \"{state}$state\"\n\
          \x20 systemctl list-units --failed --plain --no-legend --no-pager |\n\
          \x20   while read -r unit rest; do echo \"{failed}$unit\"; done\n\
          \x20 echo \"{root}$root\"\n\
          \x20 echo \"{end}\"\n\
-         }} > /dev/{port}\n"
+         )\n\
+         # The getty, which starts now, hangs the port up, and what was under way is lost.\n\
+         until {{ printf '\\n%s\\n' \"$report\"; sleep 2; echo; }} > /dev/{port}; do sleep 1; done\n"
     )
 }
 
@@ -216,7 +218,7 @@ mod tests {
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let root = root_options(&mounts).unwrap();
         let expected = format!(
-            "\nlivestick: state=degraded\nlivestick: failed=a.service\nlivestick: root={root}\nlivestick: beacon end\n"
+            "\nlivestick: state=degraded\nlivestick: failed=a.service\nlivestick: root={root}\nlivestick: beacon end\n\n"
         );
         assert_eq!(report, expected);
     }

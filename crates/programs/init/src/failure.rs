@@ -37,6 +37,8 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    #[error("the stick is there, but the system on it was not written to its end; write it anew")]
+    Unfinished,
     #[error("the system on the stick is damaged: it is not what was written; write it anew")]
     Damaged,
     #[error("the stick is damaged: {}; write it anew", .0.summary())]

@@ -18,7 +18,7 @@ use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// Where the new root is mounted.
@@ -92,7 +92,18 @@ fn mount_lower(image: &[File]) -> Result<(), Failure> {
     let device = device.or(devices.first().map(LoopDevice::path));
     let mounted =
         make_folder(LOWER, 0o755).and_then(|()| mount_squashfs(device.unwrap_or(Path::new(""))));
-    mounted.map_err(|error| mount_failure("the root image")(error.into()))
+    mounted.map_err(|error| match image.last() {
+        Some(last) if ends_in_zeros(last).unwrap_or(false) => Failure::Unfinished,
+        _ => mount_failure("the root image")(error.into()),
+    })
+}
+
+/// An image ends with tables, and with less than a page of padding.
+fn ends_in_zeros(image: &File) -> io::Result<bool> {
+    let mut end = [0; 4096];
+    let start = image.metadata()?.len().saturating_sub(end.len() as u64);
+    image.read_exact_at(&mut end, start)?;
+    Ok(end.iter().all(|byte| *byte == 0))
 }
 
 /// One device of all segments; `None` where there is only one. Its name has the first loop device's in

@@ -138,7 +138,11 @@ impl<'a> Observer<'a> {
             self.hand_over.get_or_insert(moment(rest, after));
         }
         if let Some(rest) = after_mark(oem::BEACON_STATE) {
-            rest.clone_into(&mut self.beacon().state);
+            // It begins anew where a getty interrupted it.
+            self.beacon = Some(Beacon {
+                state: rest.to_owned(),
+                ..Beacon::default()
+            });
         }
         if let Some(rest) = after_mark(oem::BEACON_FAILED) {
             self.beacon().failed_units.push(rest.to_owned());
@@ -194,6 +198,21 @@ mod tests {
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_report_that_begins_anew_counts_once() {
+        let watch = Watch::default();
+        let mut observer = Observer::new(&watch);
+        observer.see(
+            b"livestick: state=degraded\nlivestick: failed=a.service\n",
+            seconds(1),
+        );
+        assert!(!observer.beacon.as_ref().unwrap().complete);
+        observer.see(BOOT.as_bytes(), seconds(2));
+        let beacon = observer.beacon.unwrap();
+        assert_eq!(beacon.failed_units, ["a.service", "b.mount"]);
+        assert!(beacon.complete);
     }
 
     #[test]

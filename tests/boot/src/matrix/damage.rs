@@ -3,6 +3,7 @@
 use super::run::sh;
 use anyhow::{Context, Result, ensure};
 use livestick_handoff::{Identity, Manifest, paths};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -35,6 +36,7 @@ const PARTITION_START: &str = "1M";
 /// A SquashFS begins with it, at the beginning of a sector.
 const SQUASHFS_MAGIC: &[u8; 4] = b"hsqs";
 const SECTOR_BYTES: usize = 512;
+const SYSLINUX_MENU: &str = "syslinux/syslinux.cfg";
 
 impl Damage {
     /// Makes the copy, in a file that takes no more space than the original.
@@ -90,7 +92,9 @@ fn replace(
 
 /// SYSLINUX boots what `DEFAULT` names, and the menu's first entry is marked, too.
 fn start_with_check(stick: &Path) -> Result<()> {
-    replace(stick, "syslinux/syslinux.cfg", |text| {
+    let (mut before, mut after) = (String::new(), String::new());
+    replace(stick, SYSLINUX_MENU, |text| {
+        before = hex_digest(&text);
         let text = String::from_utf8(text).context("SYSLINUX's configuration is no text")?;
         ensure!(
             text.contains("LABEL check"),
@@ -101,8 +105,21 @@ fn start_with_check(stick: &Path) -> Result<()> {
             "MENU DEFAULT" => String::new(),
             _ => line.to_owned(),
         });
-        Ok(lines.collect::<Vec<_>>().join("\n").into_bytes())
+        let text = lines.collect::<Vec<_>>().join("\n").into_bytes();
+        after = hex_digest(&text);
+        Ok(text)
+    })?;
+    // The menu is one of the files that are checked.
+    replace(stick, paths::CHECKSUMS, |text| {
+        let text = String::from_utf8(text).context("the checksums are no text")?;
+        ensure!(text.contains(&before), "no checksum of the menu:\n{text}");
+        Ok(text.replace(&before, &after).into_bytes())
     })
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cut(stick: &Path) -> Result<()> {

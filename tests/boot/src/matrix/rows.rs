@@ -247,7 +247,7 @@ fn damage() -> Vec<Scenario> {
         Scenario::new("image-cut", "a stick that was not written to its end")
             .cmdline("live-media-timeout=5")
             .damaged(Cut)
-            .rescued("cannot be read to its end"),
+            .rescued("the system on it was not written to its end"),
         Scenario::new("check-good", "the check entry, on a good stick")
             .damaged(ChecksAtOnce)
             .says(&["livestick: check: good: all"]),
