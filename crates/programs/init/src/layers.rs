@@ -7,7 +7,9 @@ use crate::report::Report;
 use crate::setup::make_folder;
 use livestick_handoff::RamSize;
 use livestick_sys::{JoinedDevice, LoopDevice, Part};
-use rustix::fs::{CWD, Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr};
+use rustix::fs::{
+    Advice, CWD, Gid, Mode, Uid, XattrFlags, chmod, chown, getxattr, listxattr, setxattr,
+};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags,
@@ -17,9 +19,11 @@ use rustix::mount::{
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::thread;
 
 /// Where the new root is mounted.
 pub const ROOT: &str = "/sysroot";
@@ -83,6 +87,9 @@ fn mount_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
 
 /// Loop devices, and what joins them, go by themselves once the image is no longer mounted.
 fn mount_lower(image: &[File]) -> Result<(), Failure> {
+    if let Some(last) = image.last() {
+        read_tables_ahead(last);
+    }
     let attached = image.iter().map(|file| LoopDevice::attach(file.as_fd()));
     let devices: Vec<_> = attached
         .collect::<Result<_, _>>()
@@ -105,6 +112,27 @@ fn ends_in_zeros(image: &File) -> io::Result<bool> {
     image.read_exact_at(&mut end, start)?;
     Ok(end.iter().all(|byte| *byte == 0))
 }
+
+/// Has the kernel read the end of an image, where its tables are, while it makes the loop device: mounting
+/// and the first look for a file go from one table to the next, and would wait for the stick each time.
+fn read_tables_ahead(image: &File) {
+    let Ok(image) = image.try_clone() else { return };
+    let work = move || {
+        let length_bytes = image.metadata().map_or(0, |metadata| metadata.len());
+        let start = length_bytes.saturating_sub(TABLES_BYTES);
+        let _ = rustix::fs::fadvise(
+            &image,
+            start,
+            NonZeroU64::new(TABLES_BYTES),
+            Advice::WillNeed,
+        );
+    };
+    // Without a thread it is slower, no more.
+    let _ = thread::Builder::new().spawn(work);
+}
+
+/// The tables of a root of 40,000 files take 0.85 MB.
+const TABLES_BYTES: u64 = 1 << 20;
 
 /// One device of all segments; `None` where there is only one. Its name has the first loop device's in
 /// it, which nobody else has at the same time.
