@@ -27,6 +27,6 @@ pub use identity::Identity;
 pub use manifest::Manifest;
 pub use medium_choice::{MediumChoice, NotAMedium};
 pub use modules::{Alias, Module, ModulePlan};
-pub use ram::{NotASize, RamBudget, RamSize};
+pub use ram::{NotASize, RamBudget, RamSize, Workload};
 pub use seal::Seal;
 pub use segments::{Segment, Segments};

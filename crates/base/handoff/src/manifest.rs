@@ -110,7 +110,7 @@ mod tests {
             segments: Segments::new(4096, Segments::LONGEST_BYTES).unwrap(),
             image_sha256: [9; 32],
             boot_sha256: Some([8; 32]),
-            ram: RamBudget::for_image(4096),
+            ram: RamBudget::new(crate::Workload::Console, 4096),
             stores: vec!["var/lib/docker".to_owned(), "var/lib/a=b".to_owned()],
             kernel_release: "6.1.0-50-amd64".to_owned(),
             title: title.to_owned(),

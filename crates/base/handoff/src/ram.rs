@@ -76,7 +76,28 @@ impl std::str::FromStr for RamSize {
 )]
 pub struct NotASize;
 
-/// How much RAM a stick needs.
+/// What runs from the stick, as far as its need for RAM goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Workload {
+    /// Kernel, init system, services and a login prompt.
+    #[default]
+    Console,
+    /// A display server and a desktop with one program on it, too.
+    Desktop,
+}
+
+impl Workload {
+    /// What kernel and system take, in bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Console => RamBudget::SYSTEM_BYTES,
+            Self::Desktop => RamBudget::SYSTEM_BYTES + 640 * MIB,
+        }
+    }
+}
+
+/// How much RAM a stick needs, by rule of thumb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RamBudget {
     /// The RAM of a machine on which it comes up and is of use, in bytes.
@@ -94,8 +115,8 @@ impl RamBudget {
 
     /// That of a stick whose root image has this length.
     #[must_use]
-    pub fn for_image(image_bytes: u64) -> Self {
-        let least_bytes = Self::SYSTEM_BYTES + Self::CHANGES_BYTES;
+    pub fn new(workload: Workload, image_bytes: u64) -> Self {
+        let least_bytes = workload.bytes() + Self::CHANGES_BYTES;
         Self {
             least_bytes,
             to_ram_bytes: least_bytes.saturating_add(image_bytes),
@@ -105,8 +126,9 @@ impl RamBudget {
     /// What changes can take on a machine with so much RAM before it runs out, in bytes; `in_ram` is
     /// how much of the image is in RAM.
     #[must_use]
-    pub fn left_for_changes(ram_bytes: u64, in_ram: u64, overlay: RamSize) -> u64 {
-        let rest = ram_bytes.saturating_sub(Self::SYSTEM_BYTES);
+    pub fn left_for_changes(&self, ram_bytes: u64, in_ram: u64, overlay: RamSize) -> u64 {
+        let system_bytes = self.least_bytes.saturating_sub(Self::CHANGES_BYTES);
+        let rest = ram_bytes.saturating_sub(system_bytes);
         overlay.of(ram_bytes).min(rest.saturating_sub(in_ram))
     }
 }
@@ -149,14 +171,17 @@ mod tests {
 
     #[test]
     fn what_is_left_never_is_what_is_taken() {
-        let budget = RamBudget::for_image(GIB);
+        let budget = RamBudget::new(Workload::Console, GIB);
         assert_eq!(budget.to_ram_bytes - budget.least_bytes, GIB);
         let half = RamSize::Percent(50);
-        let left = |in_ram| RamBudget::left_for_changes(2 * GIB, in_ram, half);
+        let left = |in_ram| budget.left_for_changes(2 * GIB, in_ram, half);
         assert_eq!(left(0), half.of(2 * GIB));
         assert_eq!(left(GIB), 768 * MIB);
         assert_eq!(left(2 * GIB), 0);
-        let bytes = RamBudget::left_for_changes(budget.to_ram_bytes, GIB, half);
+        let bytes = budget.left_for_changes(budget.to_ram_bytes, GIB, half);
         assert_eq!(bytes, RamBudget::CHANGES_BYTES);
+        let desktop = RamBudget::new(Workload::Desktop, GIB);
+        assert!(desktop.least_bytes > budget.least_bytes);
+        assert!(desktop.left_for_changes(2 * GIB, GIB, half) < left(GIB));
     }
 }

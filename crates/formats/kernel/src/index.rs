@@ -132,6 +132,11 @@ impl ModuleIndex {
         self.builtin.contains(&name) || self.modules.contains_key(&name)
     }
 
+    /// Whether there is no module at all, neither as a file nor built in.
+    pub fn is_empty(&self) -> bool {
+        self.builtin.is_empty() && self.modules.is_empty()
+    }
+
     fn add_aliases(&mut self, module: &str, patterns: Vec<String>) {
         // As depmod does it: a line of the index cannot hold them.
         let usable = patterns

@@ -176,7 +176,7 @@ mod tests {
             segments: livestick_handoff::Segments::new(4, 1 << 20).unwrap(),
             image_sha256: Sha256::digest("other").into(),
             boot_sha256: None,
-            ram: livestick_handoff::RamBudget::for_image(4),
+            ram: livestick_handoff::RamBudget::new(livestick_handoff::Workload::Console, 4),
             stores: vec![],
             kernel_release: String::new(),
             title: String::new(),

@@ -38,7 +38,7 @@ fn shortages(
             mebibytes(needed)
         ));
     }
-    let left = RamBudget::left_for_changes(total_bytes, in_ram_bytes, overlay);
+    let left = budget.left_for_changes(total_bytes, in_ram_bytes, overlay);
     let limit = overlay.of(total_bytes);
     if left < limit {
         sentences.push(format!(
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_too_small_is_told_so() {
-        let budget = RamBudget::for_image(1000 * MIB);
+        let budget = RamBudget::new(livestick_handoff::Workload::Console, 1000 * MIB);
         let half = RamSize::Percent(50);
         assert!(shortages(1024 * MIB, budget, half, 0).is_empty());
         let small = shortages(300 * MIB, budget, half, 0);

@@ -132,10 +132,11 @@ impl Progress for Display {
             last_line: now,
         });
         self.done_bytes.store(0, Ordering::Relaxed);
-        self.bar.reset();
+        // In this order: the bar is drawn when it begins anew.
         self.bar.set_style(style(total_bytes.is_some()));
         self.bar.set_length(total_bytes.unwrap_or(0));
         self.bar.set_message(stage.to_owned());
+        self.bar.reset();
         self.bar.enable_steady_tick(Duration::from_millis(100));
         if self.lines {
             say(&format!("{stage} …"));

@@ -82,11 +82,23 @@ pub enum OutputError {
 /// Why the image was not written. Nothing is left of it.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The filesystem is full, or has too little room from the start.
-    #[error("no space for {path}: it needs at least {needed_bytes} bytes")]
+    /// The filesystem became full.
+    #[error("no space left for {path}: the disk was full after {stored_bytes} bytes of it")]
+    Full {
+        /// The image.
+        path: PathBuf,
+        /// How much of it there was room for.
+        stored_bytes: u64,
+    },
+    /// The filesystem has too little room from the start.
+    #[error(
+        "no space for {path}: it needs at least {needed_bytes} bytes, and {free_bytes} are free"
+    )]
     NoSpace {
         /// The image.
         path: PathBuf,
+        /// How much room there is.
+        free_bytes: u64,
         /// What is known of its need; the root image's length is not, before it is written.
         needed_bytes: u64,
     },

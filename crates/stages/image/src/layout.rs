@@ -3,7 +3,7 @@
 use crate::checksums::Checksums;
 use crate::{PlanError, Size};
 use livestick_blockio::Extent;
-use livestick_handoff::{Identity, Manifest, RamBudget, Seal, Segments, paths};
+use livestick_handoff::{Identity, Manifest, RamBudget, Seal, Segments, Workload, paths};
 use livestick_volume::{Length, Place, Plan, PlannedFile};
 use std::ops::Range;
 
@@ -35,6 +35,8 @@ pub struct Facts {
     pub title: String,
     /// Folders of the root, relative to it, that get a tmpfs of their own.
     pub stores: Vec<String>,
+    /// What the system needs RAM for.
+    pub workload: Workload,
     /// The program that makes the stick, with its version.
     pub tool: String,
     /// What was chosen.
@@ -173,7 +175,7 @@ impl Facts {
             image_sha256: root.sha256,
             // As long as the true one, which is known when all is.
             boot_sha256: Some([0; 32]),
-            ram: RamBudget::for_image(root.segments.image_bytes()),
+            ram: RamBudget::new(self.workload, root.segments.image_bytes()),
             stores: self.stores.clone(),
             kernel_release: self.kernel_release.clone(),
             title: self.title.clone(),

@@ -82,7 +82,10 @@ impl Output {
     }
 
     /// How many bytes the filesystem still has room for.
-    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// What the kernel reports.
+    pub fn free_bytes(&self) -> io::Result<u64> {
         let filesystem = rustix::fs::fstatvfs(&self.file)?;
         Ok(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
     }
@@ -139,16 +142,15 @@ fn resolve(path: &Path, existing: Existing) -> Result<PathBuf, OutputError> {
             });
         }
     }
-    if existing == Existing::Refuse {
-        return Err(OutputError::Exists {
-            path: path.to_owned(),
-        });
-    }
     let resolved = fs::canonicalize(path).map_err(|_| not_a_file())?;
-    if resolved.is_file() {
-        Ok(resolved)
-    } else {
-        Err(not_a_file())
+    if !resolved.is_file() {
+        return Err(not_a_file());
+    }
+    match existing {
+        Existing::Replace => Ok(resolved),
+        Existing::Refuse => Err(OutputError::Exists {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -286,13 +288,13 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         symlink(at("nowhere"), at("broken")).unwrap();
         fs::create_dir(at("directory")).unwrap();
-        for name in ["file", "broken", "directory"] {
-            let refused = error(name, Existing::Refuse);
-            assert!(matches!(refused, OutputError::Exists { .. }), "{refused}");
-        }
+        let refused = error("file", Existing::Refuse);
+        assert!(matches!(refused, OutputError::Exists { .. }), "{refused}");
         for name in ["broken", "directory", "directory/.."] {
-            let refused = error(name, Existing::Replace);
-            assert!(matches!(refused, OutputError::NotAFile { .. }), "{refused}");
+            for existing in [Existing::Refuse, Existing::Replace] {
+                let refused = error(name, existing);
+                assert!(matches!(refused, OutputError::NotAFile { .. }), "{refused}");
+            }
         }
         for name in ["new/", "new/.", "file/"] {
             let refused = error(name, Existing::Refuse);

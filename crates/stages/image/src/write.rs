@@ -169,6 +169,7 @@ impl<'a> Pass<'a> {
         match self.output.free_bytes() {
             Some(free_bytes) if free_bytes < needed_bytes => Err(WriteError::NoSpace {
                 path: self.output.path().to_owned(),
+                free_bytes,
                 needed_bytes,
             }),
             _ => Ok(()),
@@ -333,7 +334,7 @@ impl<'a> Pass<'a> {
 
     fn write_failed(&self, part: &str, source: io::Error) -> WriteError {
         if source.kind() == io::ErrorKind::StorageFull {
-            return self.no_space();
+            return self.full();
         }
         WriteError::Write {
             path: self.output.path().to_owned(),
@@ -355,23 +356,17 @@ impl<'a> Pass<'a> {
         }
         let cause = causes(&*error).find_map(|cause| cause.downcast_ref::<io::Error>());
         match cause.map(|cause| (cause.kind(), cause.raw_os_error())) {
-            Some((io::ErrorKind::StorageFull, _)) => self.no_space(),
+            Some((io::ErrorKind::StorageFull, _)) => self.full(),
             // From the place itself: the system's own would have a number.
             Some((io::ErrorKind::FileTooLarge, None)) => WriteError::RootTooLong { limit_bytes },
             _ => WriteError::Root { source: error },
         }
     }
 
-    /// What was held back was needed too.
-    fn no_space(&self) -> WriteError {
-        let stored_bytes = self.output.stored_bytes();
-        let held_back_bytes = self.layout.contents.initrd.bytes.len() as u64;
-        WriteError::NoSpace {
+    fn full(&self) -> WriteError {
+        WriteError::Full {
             path: self.output.path().to_owned(),
-            needed_bytes: self
-                .layout
-                .least_bytes()
-                .max(stored_bytes + held_back_bytes),
+            stored_bytes: self.output.stored_bytes(),
         }
     }
 }

@@ -75,6 +75,7 @@ fn image(path: &Path) -> File {
             kernel_release: "6.1.0".to_owned(),
             title: "Test".to_owned(),
             stores: vec![],
+            workload: livestick_handoff::Workload::Console,
             tool: "livestick 0".to_owned(),
             options: vec![],
             origins: vec![],

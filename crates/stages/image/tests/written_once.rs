@@ -35,6 +35,7 @@ fn everything_is_written_once() {
             kernel_release: "6".to_owned(),
             title: "Test".to_owned(),
             stores: vec![],
+            workload: livestick_handoff::Workload::Console,
             tool: "livestick 0".to_owned(),
             options: vec![],
             origins: vec![],

@@ -27,7 +27,7 @@ pub enum GatherError {
         available: Vec<String>,
     },
     /// The kernel's modules are not there.
-    #[error("the kernel {release} has no modules: lib/modules/{release} is missing")]
+    #[error("the kernel {release} has no modules: lib/modules/{release} is missing or empty")]
     NoModules {
         /// Its release.
         release: String,

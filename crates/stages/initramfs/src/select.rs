@@ -47,6 +47,10 @@ impl KernelFiles {
         };
         let wanted = HOST_CONTROLLERS.into_iter().chain(["usb_storage"]);
         let index = read_index(root, self, wanted)?;
+        // A folder with nothing in it that counts is as good as none.
+        if index.is_empty() {
+            return Err(GatherError::NoModules { release: release() });
+        }
         if !index.provides("usb_storage") {
             return Err(no_usb("usb_storage"));
         }
@@ -62,8 +66,12 @@ impl KernelFiles {
 pub struct Selection {
     /// The kernel.
     pub kernel: KernelFiles,
+    /// Whether there is no newer one.
+    pub is_newest: bool,
     /// The releases of the kernels that were not chosen, the newest first.
     pub others: Vec<String>,
+    /// Why newer kernels were not taken, a sentence each, where no release was asked for.
+    pub passed_over: Vec<String>,
 }
 
 /// Chooses a kernel of a root: the `requested` release, else the newest that has modules and can
@@ -77,8 +85,8 @@ pub fn select_kernel(
     requested: Option<&str>,
 ) -> Result<Selection, GatherError> {
     let kernels = find_kernels(root)?;
-    let mut first_refusal = None;
-    for kernel in &kernels {
+    let mut refusals = Vec::new();
+    for (index, kernel) in kernels.iter().enumerate() {
         if requested.is_some_and(|release| release != kernel.release) {
             continue;
         }
@@ -87,19 +95,24 @@ pub fn select_kernel(
                 let others = kernels.iter().filter(|other| *other != kernel);
                 return Ok(Selection {
                     kernel: kernel.clone(),
+                    is_newest: index == 0,
+                    passed_over: refusals.iter().map(GatherError::to_string).collect(),
                     others: others.map(|other| other.release.clone()).collect(),
                 });
             }
             Err(refusal @ (GatherError::NoModules { .. } | GatherError::NoUsb { .. })) => {
-                first_refusal.get_or_insert(refusal);
+                refusals.push(refusal);
             }
             Err(error) => return Err(error),
         }
     }
-    Err(first_refusal.unwrap_or_else(|| GatherError::NotThere {
-        requested: requested.unwrap_or_default().to_owned(),
-        available: kernels.into_iter().map(|kernel| kernel.release).collect(),
-    }))
+    Err(refusals
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| GatherError::NotThere {
+            requested: requested.unwrap_or_default().to_owned(),
+            available: kernels.into_iter().map(|kernel| kernel.release).collect(),
+        }))
 }
 
 /// Finds every kernel of a root, the newest first: `boot/vmlinuz*` as Debian has it, and

@@ -6,7 +6,6 @@
 
 mod audit;
 mod estimate;
-mod memory;
 mod packages;
 mod sizes;
 
@@ -14,7 +13,6 @@ pub use audit::{
     Allowed, Audit, Finding, READ_LIMIT_BYTES, Rule, Rules, RulesError, Severity, audit,
 };
 pub use estimate::estimate;
-pub use memory::Memory;
 pub use packages::{Package, Packages};
 pub use sizes::{Entry, EntryKind, PackageSize, Sizes};
 

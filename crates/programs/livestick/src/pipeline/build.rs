@@ -16,7 +16,7 @@ use crate::settings::{self, Build, Clock, Stick};
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_capture::{Mode, Options};
-use livestick_handoff::{RamBudget, Segments};
+use livestick_handoff::{RamBudget, Segments, Workload};
 use livestick_image::{
     BootCode, Destination, Identities, Layout, RootImage, Settings, Timestamp, WriteError, Written,
 };
@@ -39,7 +39,15 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
         &squashfs_options(&settings.stick),
     )?;
     boot.make_room(&capture.tree, &settings.stick, longest)?;
-    let mut built = planned(&prepared, capture.report, &options, Some(&boot), longest);
+    let workload = stick::workload(&capture.tree);
+    let mut built = planned(
+        &prepared,
+        capture.report,
+        &options,
+        Some(&boot),
+        longest,
+        workload,
+    );
     built
         .warnings
         .extend(warnings::of_plan(&prepared, &settings.stick, &options));
@@ -61,7 +69,8 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let (written, summary) = root.write(boot.layout, destination, &volume, display)?;
     built.warnings.extend(warnings::of_root(&summary));
     built.outcome = Some(outcome(&settings, path, &written, &summary));
-    built.ram = Ram::of(RamBudget::for_image(written.segments.image_bytes()));
+    let budget = RamBudget::new(workload, written.segments.image_bytes());
+    built.ram = Ram::of(budget);
     built.stages = display.finish();
     Ok(built)
 }
@@ -111,10 +120,12 @@ pub fn planned(
     options: &Options,
     boot: Option<&Boot>,
     longest: Segments,
+    workload: Workload,
 ) -> Built {
     Built {
         title: prepared.facts.title.clone(),
         kernel: boot.map(|boot| boot.selection.kernel.release.clone()),
+        kernel_is_newest: boot.is_some_and(|boot| boot.selection.is_newest),
         other_kernels: boot.map_or_else(Vec::new, |boot| boot.selection.others.clone()),
         firmware: boot.map_or_else(Vec::new, |boot| boot.firmware.clone()),
         root: RootSize {
@@ -122,10 +133,15 @@ pub fn planned(
             files: report.files,
             segments: longest.count(),
         },
-        ram: Ram::of(RamBudget::for_image(longest.image_bytes())),
+        ram: Ram::of(RamBudget::new(workload, longest.image_bytes())),
         initramfs: boot.map(|boot| boot.initramfs.clone()),
         outcome: None,
-        warnings: warnings::of_capture(&report),
+        warnings: boot
+            .map(|boot| warnings::of_kernels(&boot.selection))
+            .into_iter()
+            .flatten()
+            .chain(warnings::of_capture(&report))
+            .collect(),
         mounts: report.mounts.iter().map(Mount::of).collect(),
         differences: Differences::of(report, &options.exclusions),
         stages: Vec::new(),
@@ -182,13 +198,18 @@ pub fn squashfs_options(settings: &Stick) -> livestick_squashfs::Options {
     }
 }
 
+/// For a root that is larger than the size that was asked for.
+pub const TOO_LONG_HINT: &str = "give a larger --size, leave something out with --exclude, or compress \
+     harder with --compression";
+
 fn not_written(error: WriteError) -> Failure {
     match error {
         WriteError::Interrupted => Failure::interrupted(),
         WriteError::NoSpace { .. } => Failure::new(Exit::Refused, error)
             .hint("free some space, or choose another place with --output"),
-        WriteError::RootTooLong { .. } => Failure::new(Exit::Failed, error)
-            .hint("leave something out with --exclude, or compress harder with --compression"),
+        WriteError::Full { .. } => Failure::new(Exit::Failed, error)
+            .hint("free some space, or choose another place with --output"),
+        WriteError::RootTooLong { .. } => Failure::new(Exit::Failed, error).hint(TOO_LONG_HINT),
         WriteError::Root { source } => match source.downcast::<livestick_squashfs::WriteError>() {
             Ok(error) => no_squashfs(*error),
             Err(source) => Failure::new(Exit::Failed, WriteError::Root { source }),

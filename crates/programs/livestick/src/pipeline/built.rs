@@ -13,6 +13,8 @@ pub struct Built {
     pub title: String,
     /// The release of its kernel, where there is one that can boot from a stick.
     pub kernel: Option<String>,
+    /// Whether it is the newest one in the root.
+    pub kernel_is_newest: bool,
     /// The kernels in the root that were not chosen.
     pub other_kernels: Vec<String>,
     /// Which firmware it boots on, and which not.
@@ -112,7 +114,7 @@ impl Ram {
         let image_bytes = budget.to_ram_bytes - budget.least_bytes;
         let examples = [1, 2, 4, 8].map(|gibibytes: u64| {
             let ram_bytes = gibibytes << 30;
-            let left = |in_ram| RamBudget::left_for_changes(ram_bytes, in_ram, overlay);
+            let left = |in_ram| budget.left_for_changes(ram_bytes, in_ram, overlay);
             RamExample {
                 ram_bytes,
                 changes_bytes: left(0),

@@ -7,12 +7,19 @@ use std::io;
 
 /// There can be no file where the image should be.
 pub fn no_output(error: OutputError) -> Failure {
-    let exists = matches!(error, OutputError::Exists { .. });
+    let hint = match &error {
+        OutputError::Exists { .. } => Some("replace it with --force, or choose another name"),
+        OutputError::NotAFile { path } if path.is_dir() => {
+            Some("give the image a name in that directory")
+        }
+        OutputError::NotAFile { .. } => Some("a stick is written with --to, an image file with -o"),
+        _ => None,
+    };
     let failure = Failure::new(Exit::Refused, error);
-    if exists {
-        return failure.hint("replace it with --force, or choose another name");
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
-    failure
 }
 
 /// A SquashFS image cannot be made.

@@ -1,19 +1,20 @@
 //! What a build would do, in figures, with nothing written.
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::pipeline::audit::AuditReport;
-use crate::pipeline::build::{planned, squashfs_options, volume_settings};
+use crate::pipeline::build::{TOO_LONG_HINT, planned, squashfs_options, volume_settings};
 use crate::pipeline::built::{Built, Ram};
 use crate::pipeline::failures::{no_output, no_squashfs};
 use crate::pipeline::stick::{self, Boot};
 use crate::pipeline::{source, warnings};
 use crate::progress::Display;
+use crate::report::size;
 use crate::settings;
 use livestick_blockio::Progress;
 use livestick_handoff::RamBudget;
 use livestick_image::{Existing, Output};
 use livestick_squashfs::Estimate;
-use livestick_survey::{Memory, Packages, Sizes};
+use livestick_survey::{Packages, Sizes};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -36,8 +37,6 @@ pub struct Plan {
     pub refusal: Option<Refusal>,
     /// How large it gets, and how long it takes.
     pub estimate: Figures,
-    /// How much memory the stick will need.
-    pub memory: Memory,
     /// What SquashFS cannot hold.
     pub not_held: NotHeld,
     /// Secrets in it.
@@ -71,7 +70,7 @@ pub struct Figures {
     /// How long a build takes.
     pub build_seconds: u64,
     /// How long a slow stick takes to be written, at 20 MB/s.
-    pub write_seconds: u64,
+    pub write_seconds: Option<u64>,
     /// With how many threads.
     pub threads: usize,
 }
@@ -100,7 +99,9 @@ pub fn plan(
     mut settings: settings::Plan,
     display: &Display,
 ) -> Result<(Plan, Option<Failure>), Failure> {
-    let names = output_names(&settings)?;
+    let output = output(&settings)?;
+    let names = output.iter().flat_map(Output::names);
+    let names: Vec<_> = names.map(PathBuf::from).collect();
     display.start("prepare", None);
     let prepared = source::prepare(&settings.stick)?;
     let mut boot = stick::boot(&prepared, &settings.stick, display);
@@ -114,7 +115,15 @@ pub fn plan(
         boot.make_room(&capture.tree, settings, longest)?;
     }
     let ready = boot.as_ref().ok();
-    let mut built = planned(&prepared, capture.report, &options, ready, longest);
+    let workload = stick::workload(&capture.tree);
+    let mut built = planned(
+        &prepared,
+        capture.report,
+        &options,
+        ready,
+        longest,
+        workload,
+    );
     built
         .warnings
         .extend(warnings::of_plan(&prepared, settings, &options));
@@ -128,42 +137,54 @@ pub fn plan(
     if display.interrupted() {
         return Err(Failure::interrupted());
     }
-    built.ram = Ram::of(RamBudget::for_image(estimate.length_bytes));
+    built.ram = Ram::of(RamBudget::new(workload, estimate.length_bytes));
     let lost = warnings::of_format(&estimate.lost_xattrs, &estimate.clamped_times);
     built.warnings.extend(lost);
     let figures = Figures::new(&estimate, boot.as_ref().ok(), settings);
-    let initramfs_bytes = built
-        .initramfs
-        .as_ref()
-        .map_or(0, |initramfs| initramfs.bytes);
-    let memory = Memory::estimate(tree, initramfs_bytes, estimate.length_bytes);
+    let space = boot.as_ref().ok().zip(output.as_ref());
+    built.warnings.extend(space.and_then(|(boot, output)| {
+        let needed_bytes = boot.layout.least_bytes() + estimate.length_bytes;
+        warnings::of_space(output.free_bytes().ok()?, needed_bytes)
+    }));
+    let refusal = match boot {
+        Ok(_) if figures.image_bytes.is_none() => Some(too_long(&figures)),
+        Ok(_) => None,
+        Err(failure) => Some(failure),
+    };
     built.stages = display.finish();
     let plan = Plan {
         source: settings.source.display().to_string(),
         compression: settings.compression.to_string(),
-        refusal: boot.as_ref().err().map(Refusal::of),
+        refusal: refusal.as_ref().map(Refusal::of),
         estimate: figures,
-        memory,
         not_held: NotHeld::of(&estimate),
         audit,
         package_manager: packages.manager,
         sizes: Sizes::new(tree, &packages, &estimate),
         stick: built,
     };
-    Ok((plan, boot.err()))
+    Ok((plan, refusal))
 }
 
-/// The names of the image that a build would make, where it is known that it could.
-fn output_names(settings: &settings::Plan) -> Result<Vec<PathBuf>, Failure> {
+/// The root does not fit into the size that was asked for.
+fn too_long(figures: &Figures) -> Failure {
+    let message = format!(
+        "the root image takes about {}, more than a stick of that --size has for it",
+        size(figures.root_image_bytes)
+    );
+    Failure::message(Exit::Refused, message).hint(TOO_LONG_HINT)
+}
+
+/// Where a build would make the image, where that is known: a file in the making, which goes away.
+fn output(settings: &settings::Plan) -> Result<Option<Output>, Failure> {
     let Some((path, force)) = &settings.output else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let existing = match force {
         true => Existing::Replace,
         false => Existing::Refuse,
     };
-    let output = Output::create(path, existing).map_err(no_output)?;
-    Ok(output.names().map(PathBuf::from).collect())
+    Output::create(path, existing).map(Some).map_err(no_output)
 }
 
 impl Figures {
@@ -180,7 +201,7 @@ impl Figures {
             stick_gigabytes: image_bytes.and_then(stick_gigabytes),
             sampled_bytes: estimate.sampled_bytes,
             build_seconds: root + 1,
-            write_seconds: image_bytes.unwrap_or_default() / STICK_BYTES_PER_SECOND,
+            write_seconds: image_bytes.map(|bytes| bytes / STICK_BYTES_PER_SECOND),
             threads,
         }
     }

@@ -5,6 +5,7 @@ use crate::settings;
 use livestick_capture::{Capture, CaptureError, Facts, Options, Source};
 use livestick_initramfs::GatherError;
 use livestick_tree::{Kind, Tree};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A source that holds a root.
@@ -116,6 +117,11 @@ pub fn no_kernel(error: GatherError) -> Failure {
         GatherError::NotThere { .. } => Some("leave --kernel out to take the newest"),
         GatherError::NoModules { .. } => {
             Some("install the kernel's modules in the root, or choose another with --kernel")
+        }
+        GatherError::Read { path, source }
+            if source.kind() == io::ErrorKind::NotFound && path.contains("lib/modules/") =>
+        {
+            Some("the kernel's modules are not all there: install its package again")
         }
         GatherError::NoUsb { .. } => Some(
             "kernels made for clouds have no USB; install a stock one (on Debian: linux-image-amd64)",

@@ -8,7 +8,7 @@ use crate::settings;
 use anyhow::Context;
 use livestick_blockio::Progress;
 use livestick_bootloader::{LoaderFiles, syslinux};
-use livestick_handoff::{Segments, paths};
+use livestick_handoff::{Segments, Workload, paths};
 use livestick_image::{BootCode, Facts, Initrd, Layout, StickFile};
 use livestick_initramfs::{Contents, Initramfs, Selection, WriteOptions};
 use livestick_tree::{Kind, RootDirectory, RootFiles, Tree};
@@ -51,7 +51,9 @@ impl Boot {
         settings: &settings::Stick,
         longest: Segments,
     ) -> Result<(), Failure> {
-        self.files.contents.facts.stores = stores(tree);
+        let facts = &mut self.files.contents.facts;
+        facts.stores = stores(tree);
+        facts.workload = workload(tree);
         (self.layout, self.boot_code) = self.files.lay_out(settings, longest)?;
         Ok(())
     }
@@ -68,6 +70,20 @@ pub fn longest(
         let message = format!("the root may need {bytes} bytes, more than a stick can hold");
         Failure::message(Exit::Refused, message).hint("leave something out with --exclude")
     })
+}
+
+/// Where a root says that it starts a graphical session.
+const DESKTOP_SIGNS: [&[u8]; 2] = [
+    b"etc/systemd/system/display-manager.service",
+    b"etc/X11/default-display-manager",
+];
+
+/// What the system on the stick will need RAM for.
+pub fn workload(tree: &Tree) -> Workload {
+    match DESKTOP_SIGNS.iter().any(|path| tree.lookup(path).is_some()) {
+        true => Workload::Desktop,
+        false => Workload::Console,
+    }
 }
 
 /// Where container programs keep their layers, relative to the root.
@@ -119,6 +135,7 @@ pub fn boot(
         kernel_release: selection.kernel.release.clone(),
         title: prepared.facts.title.clone(),
         stores: Vec::new(),
+        workload: Workload::default(),
         tool: TOOL.to_owned(),
         options: manifest_options(settings, &firmware),
         origins: loaders.origins.clone(),

@@ -1,8 +1,10 @@
 //! What the owner should know, though it stops nothing.
 
 use crate::pipeline::source::{Prepared, names_init};
+use crate::report::size;
 use crate::settings;
 use livestick_capture::{Exclusions, Options, Report};
+use livestick_initramfs::Selection;
 use livestick_squashfs::{LostXattr, Summary};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,23 @@ pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Option
     }
     warnings.extend(of_exclusions(&options.exclusions));
     warnings
+}
+
+/// Of a disk on which the image will hardly have room.
+pub fn of_space(free_bytes: u64, needed_bytes: u64) -> Option<String> {
+    (free_bytes < needed_bytes).then(|| {
+        format!(
+            "the image needs about {}, and {} are free where it should go",
+            size(needed_bytes),
+            size(free_bytes)
+        )
+    })
+}
+
+/// Of kernels that are newer than the one that was taken.
+pub fn of_kernels(selection: &Selection) -> impl Iterator<Item = String> {
+    let refusals = selection.passed_over.iter();
+    refusals.map(|refusal| format!("a newer kernel was passed over: {refusal}"))
 }
 
 /// Of exclusions that may have been meant otherwise.

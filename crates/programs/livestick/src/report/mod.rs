@@ -1,6 +1,7 @@
 //! What a person, or a script, reads.
 
 mod device;
+mod next;
 mod page;
 mod plan;
 mod rules;
@@ -25,10 +26,18 @@ use std::path::PathBuf;
 
 /// Prints why a command failed, and what to do next.
 pub fn print_failure(failure: &Failure) {
-    say(&format!("error: {:#}", failure.error));
+    say(&printable(&format!("error: {:#}", failure.error)));
     if let Some(hint) = &failure.hint {
-        say(&format!("hint: {hint}"));
+        say(&printable(&format!("hint: {hint}")));
     }
+}
+
+/// Names may hold anything, also what moves a terminal's cursor.
+fn printable(text: &str) -> String {
+    let replaced = text.chars();
+    replaced
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Prints a line to standard error. Where nobody reads it any more, as behind `2>&1 | head`, the
@@ -92,16 +101,7 @@ fn text(built: &Built, volume: Volume) -> String {
     if volume == Volume::Verbose {
         lines.extend(differences(built));
     }
-    if let Some(outcome) = built.outcome.as_ref().filter(|made| !made.image.is_device) {
-        let path = outcome.image.path.display();
-        lines.push(format!(
-            "try it: qemu-system-x86_64 -m 1G -usb -device usb-storage,drive=s \
-             -drive if=none,id=s,format=raw,snapshot=on,file={path}"
-        ));
-        lines.push(format!(
-            "write it to a stick: livestick write {path} /dev/sdX   (`livestick devices` lists them)"
-        ));
-    }
+    lines.extend(next::commands(built));
     lines.join("\n")
 }
 
@@ -126,9 +126,11 @@ fn boot_lines(built: &Built) -> Vec<String> {
     }
     if !built.other_kernels.is_empty() {
         let others = built.other_kernels.join(", ");
-        lines.push(format!(
-            "  kernel     the newest of several; also there: {others}"
-        ));
+        let newest = match built.kernel_is_newest {
+            true => "the newest of several; ",
+            false => "",
+        };
+        lines.push(format!("  kernel     {newest}also there: {others}"));
     }
     lines
 }
@@ -172,7 +174,7 @@ fn ram(built: &Built) -> String {
     let mut fitting = ram.examples.iter();
     if let Some(example) = fitting.find(|example| example.ram_bytes >= ram.to_ram_bytes) {
         text.push_str(&format!(
-            "; of {} GiB, {} are for changes, {} then",
+            "; on {} GiB, {} are left for changes, or {} with the root in RAM",
             example.ram_bytes >> 30,
             size(example.changes_bytes),
             size(example.to_ram_changes_bytes)
@@ -206,8 +208,12 @@ fn savings(built: &Built) -> Vec<String> {
     let omitted = built.differences.omitted.iter();
     let large = omitted.filter(|omitted| omitted.bytes > 0);
     let line = |omitted: &Omitted| {
-        let (bytes, files) = (size(omitted.bytes), omitted.files);
-        format!("  left out   {bytes} in {files} files: {}", omitted.by)
+        let files = match omitted.files {
+            1 => "1 file".to_owned(),
+            files => format!("{files} files"),
+        };
+        let bytes = size(omitted.bytes);
+        format!("  left out   {bytes} in {files}: {}", omitted.by)
     };
     large.map(line).collect()
 }

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::pipeline::{Plan, Secret};
 use crate::report::{
-    boot_lines, differences, print_json, ram, savings, say, segments, size, times, what,
+    boot_lines, differences, print_json, printable, ram, savings, say, segments, size, times, what,
 };
 use crate::settings::{OutputStyle, Volume};
 use livestick_survey::{Entry, EntryKind};
@@ -62,20 +62,12 @@ fn figures(plan: &Plan) -> Vec<String> {
         lines.push(format!("  image      about {}{stick}", size(image_bytes)));
     }
     lines.push(format!(
-        "  takes      about {} to build with {} threads, and {} to write at 20 MB/s",
+        "  takes      about {} to build with {} threads{}",
         duration(estimate.build_seconds),
         estimate.threads,
-        duration(estimate.write_seconds)
-    ));
-    lines.push(format!(
-        "  memory     {} to run it{}, {} with toram",
-        memory(plan.memory.bytes),
-        if plan.memory.desktop {
-            " with its desktop"
-        } else {
-            ""
-        },
-        memory(plan.memory.toram_bytes)
+        estimate.write_seconds.map_or_else(String::new, |seconds| {
+            format!(", and {} to write at 20 MB/s", duration(seconds))
+        })
     ));
     lines.push(ram(&plan.stick));
     lines.extend(segments(&plan.stick));
@@ -86,14 +78,6 @@ fn duration(seconds: u64) -> String {
     match (seconds / 60, seconds % 60) {
         (0, seconds) => format!("{seconds} s"),
         (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
-}
-
-/// Memory is sold in powers of two.
-fn memory(bytes: u64) -> String {
-    match bytes >> 20 {
-        mebibytes @ 0..1024 => format!("{mebibytes} MiB"),
-        mebibytes => format!("{}.{} GiB", mebibytes / 1024, mebibytes % 1024 * 10 / 1024),
     }
 }
 
@@ -214,14 +198,6 @@ fn secrets(findings: &[Secret]) -> Vec<String> {
     lines
 }
 
-/// Names may hold anything, also what moves a terminal's cursor.
-fn printable(text: &str) -> String {
-    let replaced = text.chars();
-    replaced
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,8 +206,6 @@ mod tests {
     fn figures_are_for_people() {
         assert_eq!(duration(59), "59 s");
         assert_eq!(duration(61), "1 min 1 s");
-        assert_eq!(memory(384 << 20), "384 MiB");
-        assert_eq!(memory(1664 << 20), "1.6 GiB");
         assert_eq!(printable("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
     }
 

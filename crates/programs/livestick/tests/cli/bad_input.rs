@@ -240,14 +240,15 @@ fn a_full_disk_is_told_and_left_empty() {
         return;
     }
     let (root, out) = (root_with_kernel(&debian), scratch());
-    for size in ["size=4m", "size=24m"] {
+    // Before anything is written, and when much was.
+    for (size, exit) in [("size=4m", 3), ("size=24m", 1)] {
         let flags = rustix::mount::MountFlags::empty();
         let size = std::ffi::CString::new(size).unwrap();
         rustix::mount::mount("none", out.path(), "tmpfs", flags, Some(&*size)).unwrap();
         let run = build(root.path(), &out.path().join("s.img"), &[]);
         let left: Vec<_> = fs::read_dir(out.path()).unwrap().collect();
         rustix::mount::unmount(out.path(), rustix::mount::UnmountFlags::empty()).unwrap();
-        assert_fails(&run, 3, &["no space", "hint: "]);
+        assert_fails(&run, exit, &["no space", "hint: "]);
         assert!(left.is_empty(), "{left:?}");
     }
 }

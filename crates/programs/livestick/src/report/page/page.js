@@ -35,11 +35,6 @@ function bytes(number) {
   return `${number < 10 && unit > 0 ? number.toFixed(1) : Math.round(number)} ${units[unit]}`;
 }
 
-function memory(number) {
-  const mebibytes = Math.round(number / 1048576);
-  return mebibytes < 1024 ? `${mebibytes} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
-}
-
 function duration(seconds) {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
@@ -60,8 +55,8 @@ function showFigures() {
   const figures = [
     ["Image", bytes(estimate.image_bytes ?? estimate.root_image_bytes), stick || "the root alone"],
     ["Root", bytes(plan.root.bytes), `${count(plan.root.files)} files, to ${percent} % with ${plan.compression}`],
-    ["Memory", memory(plan.memory.bytes), `${memory(plan.memory.toram_bytes)} with toram`],
-    ["Build", duration(estimate.build_seconds), `then ${duration(estimate.write_seconds)} to write at 20 MB/s`],
+    ["RAM", bytes(plan.ram.least_bytes), `${bytes(plan.ram.to_ram_bytes)} with toram`],
+    ["Build", duration(estimate.build_seconds), estimate.write_seconds === null ? "" : `then ${duration(estimate.write_seconds)} to write at 20 MB/s`],
     plan.refusal
       ? ["Kernel and loaders", "refused", plan.refusal.reason, "bad"]
       : ["Kernel and loaders", "ready", `initramfs ${bytes(plan.initramfs.bytes)}, ${plan.initramfs.modules} modules`, "good"],
