@@ -2,7 +2,6 @@
 
 use crate::args::Reporting;
 use clap::{Args, Subcommand, ValueEnum};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// The commands of the SquashFS engine.
@@ -105,7 +104,7 @@ pub struct Check {
 
     /// Decompress with this many threads. Without it: as many as there are processors.
     #[arg(short, long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    pub jobs: Option<usize>,
 
     /// How to report.
     #[command(flatten)]
@@ -151,7 +150,7 @@ pub struct Create {
 
     /// Compress with this many threads. Without it: as many as there are processors.
     #[arg(short, long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    pub jobs: Option<usize>,
 
     /// Leave out what matches, in the syntax of `mksquashfs -wildcards`: anchored at the root, or
     /// anywhere with a leading `... `. May be given several times.

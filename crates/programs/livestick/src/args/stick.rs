@@ -2,7 +2,6 @@
 
 use crate::args::Selection;
 use clap::{Args, ValueEnum};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// What a stick is made of.
@@ -80,7 +79,7 @@ pub struct Stick {
 
     /// Compress with this many threads. Without it: as many as there are processors.
     #[arg(short, long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    pub jobs: Option<usize>,
 }
 
 /// Which firmware a stick boots on.

@@ -119,7 +119,9 @@ fn list(entry: &Entry, path: &str, opened_bytes: u64, rows: &mut Vec<(u64, u64, 
     let opened = entry.entries.iter().any(|entry| is_large(&entry));
     let rest = if opened { " (the rest)" } else { "" };
     let path = if path.is_empty() { "/" } else { path };
-    rows.push((stored_bytes, bytes, format!("{path}{rest}")));
+    if bytes > 0 || stored_bytes > 0 {
+        rows.push((stored_bytes, bytes, format!("{path}{rest}")));
+    }
 }
 
 fn packages(plan: &Plan) -> Vec<String> {

@@ -99,10 +99,11 @@ impl From<args::Reporting> for OutputStyle {
 const JOBS_LIMIT: usize = 256;
 
 /// How many threads compress: as many as there are processors, unless the user says otherwise.
-fn jobs(typed: Option<NonZeroUsize>) -> anyhow::Result<NonZeroUsize> {
-    if typed.is_some_and(|jobs| jobs.get() > JOBS_LIMIT) {
-        anyhow::bail!("--jobs takes 1 to {JOBS_LIMIT}");
-    }
-    let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    Ok(typed.unwrap_or_else(processors))
+fn jobs(typed: Option<usize>) -> anyhow::Result<NonZeroUsize> {
+    let Some(typed) = typed else {
+        return Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    };
+    NonZeroUsize::new(typed)
+        .filter(|jobs| jobs.get() <= JOBS_LIMIT)
+        .with_context(|| format!("--jobs takes 1 to {JOBS_LIMIT}"))
 }
