@@ -63,10 +63,12 @@ fn files(loader: Vec<u8>, menu: &Menu) -> Vec<LoaderFile> {
     files
 }
 
+/// Without the last two lines the loader adds entries of its own: other systems that it finds, and the
+/// firmware's settings.
 fn configuration(menu: &Menu) -> String {
     let default = menu.entries().first().map_or("", |entry| entry.id);
     let timeout = menu.timeout_seconds();
-    format!("timeout {timeout}\ndefault {default}.conf\n")
+    format!("timeout {timeout}\ndefault {default}.conf\nauto-entries no\nauto-firmware no\n")
 }
 
 #[cfg(test)]
@@ -86,6 +88,8 @@ mod tests {
 loader/loader.conf:
 timeout 2
 default normal.conf
+auto-entries no
+auto-firmware no
 
 loader/entries/normal.conf:
 title    Débian's ^x
