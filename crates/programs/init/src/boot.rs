@@ -107,12 +107,23 @@ impl Boot {
         };
         self.report
             .step(&format!("the stick is {}", medium.device.name));
-        let failed = self.check().and_then(|()| self.lay_root_and_leave(medium));
+        let stick = medium.device.clone();
+        let is_to_be_checked = self.instructions.command_line.check_stick;
+        let checked = self.check(&stick);
+        let Err(failure) = checked.and_then(|()| self.lay_root_and_leave(medium));
+        if self.program.is_some() {
+            return Err(failure);
+        }
+        let pulled = pulled(&stick);
+        if pulled.is_some() {
+            // The stick that is plugged in next is not the one that was checked.
+            self.instructions.command_line.check_stick = is_to_be_checked;
+        }
         // Events of this stick that still wait are no news: it would be found once more, and fail.
-        if let Some(ready) = self.ready.as_mut().filter(|_| self.program.is_none()) {
+        if let Some(ready) = &mut self.ready {
             ready.look_at_news(self.socket.as_ref(), self.report);
         }
-        failed
+        Err(pulled.unwrap_or(failure))
     }
 
     /// Takes down what a failed attempt left, except where there is no way back.
@@ -239,6 +250,7 @@ impl Boot {
             None => Failure::NoMedium {
                 choice: self.instructions.command_line.medium.clone(),
                 waited: patience,
+                nearest: self.ready.as_ref().and_then(|ready| ready.search.nearest()),
             },
         })
     }
@@ -267,12 +279,17 @@ impl Boot {
     }
 
     /// Checks the stick that is mounted, where it was asked for. Once is enough, whatever comes of it.
-    fn check(&mut self) -> Result<(), Failure> {
+    fn check(&mut self, stick: &BlockDevice) -> Result<(), Failure> {
         if !std::mem::take(&mut self.instructions.command_line.check_stick) {
             return Ok(());
         }
         self.request_keyboards();
         let verdict = check::check(Path::new(MOUNT_POINT), self.report);
+        if !verdict.is_good()
+            && let Some(failure) = pulled(stick)
+        {
+            return Err(failure);
+        }
         self.report.checked(&verdict.lines());
         if !verdict.is_good() {
             return Err(Failure::BadFiles(verdict));
@@ -286,6 +303,7 @@ impl Boot {
             return Err(Failure::NoMedium {
                 choice: None,
                 waited: Duration::ZERO,
+                nearest: None,
             });
         };
         let shutdown = thread::Builder::new().spawn(shutdown::install);
@@ -386,6 +404,28 @@ impl Ready {
         self.search.look_at_named(&names);
     }
 }
+
+/// Why what was read from the stick failed, where the reason is that it was pulled out. The kernel
+/// refuses to read from it a moment before it says that it is gone. A stick that is in RAM was not read.
+fn pulled(stick: &BlockDevice) -> Option<Failure> {
+    if to_ram::in_ram_bytes() > 0 {
+        return None;
+    }
+    let deadline = Instant::now() + GOING_PATIENCE;
+    while BlockDevice::read(&stick.name).is_some() {
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(GOING_INTERVAL);
+    }
+    let name = stick.name.clone();
+    Some(Failure::Pulled { name })
+}
+
+/// How long the kernel may take to notice that a stick is gone from which it cannot read, and how often
+/// to look.
+const GOING_PATIENCE: Duration = Duration::from_secs(1);
+const GOING_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why a thread failed, where it did.
 fn outcome(thread: io::Result<JoinHandle<io::Result<()>>>) -> Option<String> {

@@ -25,11 +25,15 @@ pub enum Failure {
          initramfs of one stick belong together"
     )]
     KernelRelease { running: String, sealed: String },
-    #[error("the stick was not found{}{}; is it plugged in?", within(.waited), among(.choice.as_ref()))]
+    #[error("the stick was not found{}{}; {}", within(.waited), among(.choice.as_ref()), instead(.nearest.as_ref()))]
     NoMedium {
         choice: Option<MediumChoice>,
         waited: Duration,
+        /// What is most like it, and why it is not the stick.
+        nearest: Option<String>,
     },
+    #[error("the stick ({name}) was pulled out while it was read; plug it in again")]
+    Pulled { name: String },
     #[error("the stick is there, but cannot be used: {reason}; write it anew")]
     BadMedium { reason: String },
     #[error("the stick is there, but the system on it cannot be read to its end; write it anew")]
@@ -97,6 +101,14 @@ fn among(choice: Option<&MediumChoice>) -> String {
     })
 }
 
+/// What to look at next.
+fn instead(nearest: Option<&String>) -> String {
+    nearest.map_or_else(
+        || "is it plugged in?".to_owned(),
+        |nearest| format!("nearest is {nearest}"),
+    )
+}
+
 /// A search that was only one look took no time worth telling.
 fn within(waited: &Duration) -> String {
     match waited.as_secs() {
@@ -126,6 +138,7 @@ mod tests {
         let failure = |choice, seconds| Failure::NoMedium {
             choice,
             waited: Duration::from_secs(seconds),
+            nearest: None,
         };
         let label = MediumChoice::Label("A".to_owned());
         assert_eq!(
@@ -136,6 +149,15 @@ mod tests {
         assert_eq!(
             failure(None, 0).sentence(),
             "the stick was not found; is it plugged in?"
+        );
+        let near = Failure::NoMedium {
+            choice: None,
+            waited: Duration::from_secs(5),
+            nearest: Some("sda1: FAT, another livestick".to_owned()),
+        };
+        assert_eq!(
+            near.sentence(),
+            "the stick was not found within 5 s; nearest is sda1: FAT, another livestick"
         );
     }
 }

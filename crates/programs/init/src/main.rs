@@ -40,6 +40,7 @@ mod smbios;
 mod terminals;
 mod to_ram;
 mod uevents;
+mod usb;
 
 use std::ffi::OsStr;
 use std::path::Path;

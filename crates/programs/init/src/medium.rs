@@ -156,6 +156,18 @@ impl Rejection {
             | Self::OtherIdentity(..) => false,
         }
     }
+
+    /// How much what is rejected is like the stick, the lower, the more; `None` where it is not.
+    pub fn likeness(&self) -> Option<u8> {
+        match self {
+            Self::BadManifest(..) => Some(0),
+            // It is there, or in a folder that cannot be read.
+            Self::NoManifest(_, error) if error.kind() != io::ErrorKind::NotFound => Some(1),
+            Self::OtherIdentity(..) => Some(2),
+            Self::Mount(..) => Some(3),
+            _ => None,
+        }
+    }
 }
 
 const MANIFEST: &str = paths::MANIFEST;

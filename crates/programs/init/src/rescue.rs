@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::medium::{self, MOUNT_POINT, Medium};
 use crate::terminals::Terminals;
 use crate::{consoles, kernel_log};
+use livestick_disks::BlockDevice;
 use livestick_handoff::BreakPoint;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::system::{RebootCommand, reboot};
@@ -216,6 +217,10 @@ fn check_again(boot: &Boot, terminals: &mut Terminals) {
     }
     let verdict = check::check(Path::new(MOUNT_POINT), boot.report);
     medium::release(MOUNT_POINT);
+    if !verdict.is_good() && BlockDevice::read(&stick.name).is_none() {
+        let name = stick.name.clone();
+        return terminals.print(&format!("\n{}\n", Failure::Pulled { name }.sentence()));
+    }
     boot.report.checked(&verdict.lines());
     terminals.print(&shown_verdict(&verdict));
 }

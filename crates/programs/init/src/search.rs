@@ -3,6 +3,7 @@
 use crate::loader::Loader;
 use crate::medium::{self, MOUNT_POINT, Medium, Rejection, TWIN_MOUNT_POINT, Wanted};
 use crate::report::Report;
+use crate::usb;
 use livestick_disks::{BlockDevice, Transport};
 use rustix::mount::mount_move;
 use std::collections::BTreeMap;
@@ -147,6 +148,14 @@ impl Search {
         damaged.next().map(|rejected| rejected.reason.sentence())
     }
 
+    /// Of all that is not the stick what is most like it, and why it is not.
+    pub fn nearest(&self) -> Option<String> {
+        let rejected = self.rejected.values();
+        let near = rejected.filter_map(|rejected| Some((rejected.likeness()?, rejected)));
+        let (_, Rejected { device, reason }) = near.min_by_key(|(likeness, _)| *likeness)?;
+        Some(format!("{}: {}", device.name, reason.sentence()))
+    }
+
     /// The right stick, whether it could be used or not.
     pub fn right_stick(&self) -> Option<&BlockDevice> {
         let damaged = self.damaged().map(|rejected| &rejected.device);
@@ -265,11 +274,24 @@ impl Search {
 }
 
 impl Found {
+    /// Of the best there is nothing to wait for but its twin, and of that only where it can be seen to
+    /// come.
     fn settles_in(&self) -> Duration {
-        if preference(&self.medium.device) == BEST {
+        let rest = TWIN_PATIENCE.saturating_sub(self.since.elapsed());
+        if !rest.is_zero() && preference(&self.medium.device) == BEST && !usb::is_disk_coming() {
             return Duration::ZERO;
         }
-        TWIN_PATIENCE.saturating_sub(self.since.elapsed())
+        rest
+    }
+}
+
+impl Rejected {
+    /// The lower, the more it is like the stick; `None` where it is something else altogether, or part
+    /// of the computer.
+    fn likeness(&self) -> Option<(u8, (bool, bool))> {
+        let is_stick = self.device.removable || self.device.transport == Transport::Usb;
+        let likeness = self.reason.likeness().filter(|_| is_stick)?;
+        Some((likeness, preference(&self.device)))
     }
 }
 
@@ -375,6 +397,22 @@ mod tests {
         let expected = "sda1       USB        7.8 GB  Model                 \
             `live/filesystem.squashfs` has 5 bytes instead of 6: it was not written to its end";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_livestick_is_nearer_than_a_fat_and_the_computer_is_never_near() {
+        let content = || livestick_disks::Content::Vfat { label: None };
+        let likeness = |transport, reason| {
+            let device = device("sda1", Some("sda"), transport);
+            Rejected { device, reason }.likeness()
+        };
+        let identity = livestick_handoff::Identity([1; 16]);
+        let other = || Rejection::OtherIdentity(content(), identity);
+        let broken = Rejection::Mount(content(), std::io::ErrorKind::InvalidInput.into());
+        let usb = Transport::Usb;
+        assert!(likeness(usb, other()).unwrap() < likeness(usb, broken).unwrap());
+        assert_eq!(likeness(Transport::Nvme, other()), None);
+        assert_eq!(likeness(usb, Rejection::OtherContent(content())), None);
     }
 
     #[test]
