@@ -23,6 +23,7 @@ mod hand_over;
 mod hands_off;
 mod instructions;
 mod kernel_log;
+mod keys;
 mod layers;
 mod loader;
 mod medium;

@@ -17,6 +17,8 @@ pub struct Report {
     quiet: bool,
     /// The serial ports that get every line.
     ports: Vec<String>,
+    /// Those of them that are not the console.
+    apart: Vec<String>,
     outlets: Mutex<Outlets>,
 }
 
@@ -29,16 +31,19 @@ struct Outlets {
     ports: Vec<File>,
 }
 
+fn open_all(ports: &[String]) -> Vec<File> {
+    let opened = ports.iter().map(|port| consoles::open_to_write(port));
+    opened.flatten().collect()
+}
+
 impl Report {
     pub fn open(instructions: &Instructions) -> Self {
         // A port that is the console already hears everything there, and once is enough.
         let active = consoles::active();
         let preferred = active.last();
         let is_console = |port: &String| Some(port) == preferred;
-        let (doubled, ports): (Vec<_>, Vec<_>) = instructions
-            .log_ports
-            .iter()
-            .partition(|port| is_console(port));
+        let (doubled, apart): (Vec<_>, Vec<_>) =
+            instructions.log_ports.iter().cloned().partition(is_console);
         Self {
             debug: instructions.command_line.debug || !doubled.is_empty(),
             quiet: instructions.command_line.quiet && doubled.is_empty(),
@@ -46,11 +51,9 @@ impl Report {
             outlets: Mutex::new(Outlets {
                 log: String::new(),
                 console: consoles::open_to_write("console"),
-                ports: ports
-                    .into_iter()
-                    .filter_map(|port| consoles::open_to_write(port))
-                    .collect(),
+                ports: open_all(&apart),
             }),
+            apart,
         }
     }
 
@@ -61,6 +64,7 @@ impl Report {
             debug: false,
             quiet: true,
             ports: Vec::new(),
+            apart: Vec::new(),
             outlets: Mutex::new(Outlets {
                 log: String::new(),
                 console: None,
@@ -72,6 +76,12 @@ impl Report {
     /// The serial ports that get every line, by name.
     pub fn ports(&self) -> &[String] {
         &self.ports
+    }
+
+    /// Opens the ports anew, after a shell that ran on them: the kernel hangs a terminal up for everybody
+    /// when the shell that controls it ends. It spares only the console.
+    pub fn reopen(&self) {
+        self.outlets().ports = open_all(&self.apart);
     }
 
     /// A step that was done: on the console only where `debug` asks for it.

@@ -44,21 +44,23 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
     terminals.print(&screen(boot, failure, reboot_after));
     loop {
         let key = terminals.wait(boot.news(), deadline);
+        // Noise on a serial line is nobody.
+        let key = key.filter(|(_, key)| offers(boot, failure).any(|(offered, _)| offered == *key));
         match key {
             None if has_passed(deadline) => restart(),
             None => {}
-            // Somebody is there.
             Some(_) => deadline = None,
         }
         match key {
-            Some((_, b'r')) => return Next::Retry,
-            Some((_, b'g')) if failure.may_be_ignored() => return Next::UseAnyway,
-            Some((_, b'b')) => restart(),
-            Some((terminal, b's')) => {
+            Some((_, RETRY)) => return Next::Retry,
+            Some((_, GO_ON)) => return Next::UseAnyway,
+            Some((_, REBOOT)) => restart(),
+            Some((terminal, OPEN_SHELL)) => {
                 terminals.run_shell(terminal);
+                boot.report.reopen();
                 terminals.print(&screen(boot, failure, None));
             }
-            Some((_, b'c')) => {
+            Some((_, CHECK)) => {
                 check_again(boot, &mut terminals);
                 terminals.print(&keys(boot, failure));
             }
@@ -80,9 +82,10 @@ pub fn pause(boot: &Boot, point: BreakPoint) {
     let text = format!("\nThe boot stops here, at `break={point}`.");
     if shell().is_some() {
         terminals.print(&format!("{text} `exit` goes on.\n"));
-        return terminals.run_shells();
+        terminals.run_shells();
+        return boot.report.reopen();
     }
-    terminals.print(&format!("{text} There is no shell.\n{GO_ON}{REBOOT}"));
+    terminals.print(&format!("{text} There is no shell.\n{}", consent_keys()));
     wait_for_consent(&mut terminals, None);
 }
 
@@ -91,7 +94,7 @@ pub fn show_good(boot: &Boot, verdict: &Verdict) {
     let mut terminals = Terminals::open(boot.report.ports());
     let seconds = READING_TIME.as_secs();
     let after = format!("The boot goes on by itself in {seconds} s.\n");
-    terminals.print(&(shown_verdict(verdict) + GO_ON + REBOOT + &after));
+    terminals.print(&(shown_verdict(verdict) + &consent_keys() + &after));
     wait_for_consent(&mut terminals, deadline(Some(READING_TIME)));
 }
 
@@ -175,33 +178,54 @@ fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> Str
 }
 
 fn keys(boot: &Boot, failure: &Failure) -> String {
-    let mut text = "\nPlug the right stick in to go on, or press\n  r  to try again\n".to_owned();
-    if failure.may_be_ignored() {
-        text += "  g  to go on all the same, from the stick\n";
-    }
-    if boot.right_stick().is_some() {
-        text += "  c  to check every file on the stick\n";
-    }
-    if shell().is_some() {
-        text += "  s  for a shell\n";
-    }
-    text + REBOOT
+    let offers = offers(boot, failure).map(|(key, what)| offer(key, what));
+    "\nPlug the right stick in to go on, or press\n".to_owned() + &offers.collect::<String>()
 }
 
-const GO_ON: &str = "  g  to go on\n";
-const REBOOT: &str = "  b  to reboot\n";
+/// The keys that do something now, and what.
+fn offers(boot: &Boot, failure: &Failure) -> impl Iterator<Item = (u8, &'static str)> {
+    let offers = [
+        (true, RETRY, "to try again"),
+        (
+            failure.may_be_ignored(),
+            GO_ON,
+            "to go on all the same, from the stick",
+        ),
+        (
+            boot.right_stick().is_some(),
+            CHECK,
+            "to check every file on the stick",
+        ),
+        (shell().is_some(), OPEN_SHELL, "for a shell"),
+        (true, REBOOT, "to reboot"),
+    ];
+    let offers = offers.into_iter().filter(|(is_offered, ..)| *is_offered);
+    offers.map(|(_, key, what)| (key, what))
+}
+
+fn offer(key: u8, what: &str) -> String {
+    format!("  {}  {what}\n", char::from(key))
+}
+
+fn consent_keys() -> String {
+    offer(GO_ON, "to go on") + &offer(REBOOT, "to reboot")
+}
+
+const RETRY: u8 = b'r';
+const GO_ON: u8 = b'g';
+const CHECK: u8 = b'c';
+const OPEN_SHELL: u8 = b's';
+const REBOOT: u8 = b'b';
 /// How long a good verdict is shown.
 const READING_TIME: Duration = Duration::from_secs(10);
 
-/// Any key stops the clock: somebody is there.
-fn wait_for_consent(terminals: &mut Terminals, mut deadline: Option<Instant>) {
+fn wait_for_consent(terminals: &mut Terminals, deadline: Option<Instant>) {
     loop {
         match terminals.wait((None, None), deadline) {
-            Some((_, b'g')) => return,
-            Some((_, b'b')) => restart(),
-            Some(_) => deadline = None,
-            None if has_passed(deadline) => return,
-            None => {}
+            Some((_, GO_ON)) => return,
+            Some((_, REBOOT)) => restart(),
+            _ if has_passed(deadline) => return,
+            _ => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The consoles as one: what is printed goes to all, and a key may come from any.
 
 use crate::consoles;
+use crate::keys::Keys;
 use crate::rescue::SHELL;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -61,11 +62,9 @@ impl Terminals {
         };
         terminal.restore();
         let ended = terminal.shell().and_then(|mut shell| shell.wait());
+        terminal.reopen();
         if let Err(error) = ended {
             self.print(&format!("no shell: {error}\n"));
-        }
-        if let Some(terminal) = self.0.get_mut(index) {
-            terminal.take_keys_singly();
         }
     }
 
@@ -90,7 +89,7 @@ impl Terminals {
             let _ = shell.kill();
             let _ = shell.wait();
         }
-        self.0.iter().for_each(Terminal::take_keys_singly);
+        self.0.iter_mut().for_each(Terminal::reopen);
     }
 
     /// The terminals at which a key waits.
@@ -124,10 +123,12 @@ impl Terminals {
 
 #[derive(Debug)]
 struct Terminal {
+    name: String,
     file: File,
     /// How it was before its keys were taken one by one.
     saved: Option<Termios>,
     listening: bool,
+    keys: Keys,
 }
 
 impl Terminal {
@@ -137,12 +138,26 @@ impl Terminal {
         let _ = fcntl_setfl(&file, OFlags::empty());
         let saved = tcgetattr(&file).ok();
         let terminal = Self {
+            name: name.to_owned(),
             file,
             saved,
             listening: true,
+            keys: Keys::default(),
         };
         terminal.take_keys_singly();
         Some(terminal)
+    }
+
+    /// The kernel hangs a terminal up for everybody when the shell that controls it ends
+    /// (`disassociate_ctty` in `drivers/tty/tty_jobctrl.c`).
+    fn reopen(&mut self) {
+        match Self::open(&self.name) {
+            Some(mut anew) => {
+                anew.saved = self.saved.take();
+                *self = anew;
+            }
+            None => self.take_keys_singly(),
+        }
     }
 
     /// At once, not with the end of a line, and without showing them.
@@ -161,12 +176,13 @@ impl Terminal {
         }
     }
 
+    /// Takes one byte, so that what came with it is still there for the next time.
     fn key(&mut self) -> Option<u8> {
-        let mut keys = [0; 16];
-        let length = self.file.read(&mut keys).ok()?;
-        let key = keys.get(..length)?.first().copied();
-        self.listening &= key.is_some();
-        key.map(|key| key.to_ascii_lowercase())
+        let mut byte = [0];
+        let length = self.file.read(&mut byte).ok()?;
+        let byte = byte.get(..length)?.first().copied();
+        self.listening &= byte.is_some();
+        self.keys.take(byte?, Instant::now())
     }
 
     fn shell(&self) -> io::Result<Child> {
