@@ -25,6 +25,8 @@ pub(super) enum Damage {
     Flipped,
     /// The manifest is that of another stick.
     OtherIdentity,
+    /// The manifest makes no sense.
+    BadManifest,
     /// The first menu entry is the one that checks the stick.
     ChecksAtOnce,
     /// The same, with the wrong bit.
@@ -63,6 +65,9 @@ impl Damage {
                 }
                 .to_string()
                 .into_bytes())
+            }),
+            Self::BadManifest => replace(copy, paths::MANIFEST, |text| {
+                Ok(text.iter().map(|byte| byte ^ 1).collect())
             }),
             Self::ChecksAtOnce => start_with_check(copy),
             Self::FlippedAndChecks => flip(copy).and_then(|()| start_with_check(copy)),

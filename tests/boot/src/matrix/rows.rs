@@ -1,17 +1,23 @@
 //! The matrix itself.
 
 use super::damage::Damage::{
-    ChecksAtOnce, Cut, Flipped, FlippedAndChecks, OtherIdentity, Padded, Short,
+    BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, OtherIdentity, Padded, Short,
 };
 use super::inside::Inside::{Decoy, DirtyExt4, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin};
 use super::scenario::{Root, Scenario};
-use super::typed::{command, log_in, plugged_in_after, pulled_at_once, rescue_screen, typed};
+use super::typed::{
+    command, log_in, plugged_in_after, plugged_in_behind, pulled_at_once, pulled_while,
+    rescue_screen, typed,
+};
 use livestick_vm::{Action, Bus, Firmware, Step};
 
 /// What the stick's `/init` says when nothing of the root is left.
 const UNMOUNTED: &str = "livestick: shutdown: everything is unmounted";
 /// What an end that is not clean says.
 const NOT_ENDED: [&str; 4] = ["FAILED", "busy", "Failed to", "Could not"];
+/// What the rescue screen says of a stick that was pulled out.
+const PULLED: &str =
+    "Cannot boot: the stick (sda1) was pulled out while it was read; plug it in again";
 
 /// A stick for every firmware, whose kernel speaks on the serial port.
 const EVERYWHERE: [&str; 4] = [
@@ -32,6 +38,7 @@ pub fn scenarios() -> Vec<Scenario> {
         systems(),
         memory(),
         search(),
+        pulled(),
         rescue(),
         damage(),
         other_disks(),
@@ -132,12 +139,15 @@ fn memory() -> Vec<Scenario> {
             .then(log_in())
             .then([Step::after(0, Action::Pull)])
             .then(command(
-                "cat /usr/bin/* /usr/lib/x86_64-linux-gnu/* 2>/dev/null | md5sum && echo use''able",
+                "cat /usr/bin/* > /dev/null && echo use''able",
                 "useable",
-            )),
+            ))
+            .says(&["may be removed"])
+            .never(&["I/O error"]),
         Scenario::new("toram-too-small", "`toram` without the RAM for it")
             .cmdline("toram")
-            .memory_mib(448),
+            .memory_mib(448)
+            .says(&["livestick: not enough RAM for `toram`"]),
         Scenario::new("overlay-size", "an overlay of 64 MiB, filled")
             .cmdline("overlay-size=64M")
             .then(log_in())
@@ -165,16 +175,35 @@ fn search() -> Vec<Scenario> {
             .then([Step::shown("livestick: rescue: ", Action::Plug)])
             .says(&["rescue: the stick was not found within 5 s"])
             .in_ci(),
-        Scenario::new(
-            "pulled-again",
-            "plugged in, pulled out and plugged in again",
-        )
-        .then(plugged_in_after(3))
-        .then([Step::after(0, Action::Pull), Step::after(3, Action::Plug)]),
         Scenario::new("no-stick", "no stick at all")
             .cmdline("live-media-timeout=5")
             .then([pulled_at_once()])
-            .rescued("the stick was not found within 5 s"),
+            .rescued("the stick was not found within 5 s; is it plugged in?"),
+    ]
+}
+
+/// A stick that is pulled out while it is needed, and plugged in again at the rescue screen.
+fn pulled() -> Vec<Scenario> {
+    vec![
+        Scenario::new("pulled-again", "pulled out between search and mount")
+            .cmdline("break=overlay")
+            .then([Step::shown("# ", Action::Pull)])
+            .then([Step::after(2, Action::Nothing), typed("exit")])
+            .then(rescue_screen())
+            .then([Step::after(0, Action::Plug)])
+            .then([Step::shown("# ", Action::Nothing), typed("exit")])
+            .says(&[PULLED]),
+        Scenario::new("pulled-copying", "`toram`, pulled out while it is copied")
+            .cmdline("toram")
+            .bytes_per_second(20_000_000)
+            .then(pulled_while("Copying the system to RAM"))
+            .says(&[PULLED, "may be removed"]),
+        Scenario::new("pulled-checking", "pulled out while it is checked")
+            .damaged(ChecksAtOnce)
+            .bytes_per_second(20_000_000)
+            .then(pulled_while("Checking the stick"))
+            .says(&[PULLED, "livestick: check: good: all"])
+            .never(&["livestick: check: damaged"]),
     ]
 }
 
@@ -205,7 +234,10 @@ fn rescue() -> Vec<Scenario> {
             .then([Step::after(1, Action::Type("s".to_owned()))])
             .then([Step::shown("# ", Action::Nothing)])
             .then(command("echo a sh''ell", "a shell"))
-            .told(),
+            .then([typed("exit")])
+            .then([Step::shown("  b  to reboot", Action::Nothing)])
+            .then([Step::after(1, Action::Type("b".to_owned()))])
+            .stopped("guest-reset"),
         Scenario::new(
             "rescue-panic",
             "`panic=5`: the rescue screen reboots by itself",
@@ -217,7 +249,8 @@ fn rescue() -> Vec<Scenario> {
         Scenario::new("break", "`break=init`: a shell, then on")
             .cmdline("break=init")
             .then([Step::shown("# ", Action::Nothing)])
-            .then([typed("ls -l /sysroot/sbin/init && exit")]),
+            .then([typed("ls -l /sysroot/sbin/init && exit")])
+            .says(&["livestick: hand-over uptime="]),
         Scenario::new("debug", "`debug`: every step on the console")
             .cmdline("debug console=ttyS0,115200")
             .says(&["overlay mounted"]),
@@ -238,8 +271,17 @@ fn damage() -> Vec<Scenario> {
         Scenario::new("other-identity", "a stick with another one's manifest")
             .cmdline("live-media-timeout=5")
             .damaged(OtherIdentity)
-            .rescued("the stick was not found within 5 s")
+            .rescued("another livestick (identity 5a5a5a5a")
+            .says(&["Cannot boot: the stick was not found within 5 s; nearest is sda1: FAT"])
             .in_ci(),
+        Scenario::new(
+            "manifest-damaged",
+            "a stick with a manifest that makes no sense",
+        )
+        .cmdline("live-media-timeout=5")
+        .damaged(BadManifest)
+        .rescued("`live/manifest` is damaged")
+        .says(&["Cannot boot: the stick was not found within 5 s; nearest is sda1: FAT"]),
         Scenario::new("image-short", "a root image that is too short")
             .cmdline("live-media-timeout=5")
             .damaged(Short)
@@ -268,24 +310,34 @@ fn other_disks() -> Vec<Scenario> {
     let storage = |name, what| Scenario::new(name, what).of(Root::Storage);
     let count = "echo $(ls -d /dev/md?* /dev/mapper/*-* 2>/dev/null | wc -l), $(wc -l < /proc/swaps) were fou''nd";
     vec![
-        Scenario::new("twins", "two identical sticks").inside(&[Twin]),
+        Scenario::new("twins", "two identical sticks")
+            .inside(&[Twin])
+            .says(&["are the same stick twice"]),
         Scenario::new("decoy", "another livestick of the same label").inside(&[Decoy]),
         Scenario::new("decoy-alone", "only another livestick of the same label")
             .cmdline("live-media-timeout=5")
             .inside(&[Decoy])
             .then([pulled_at_once()])
-            .rescued("the stick was not found within 5 s"),
+            .rescued("another livestick (identity 5a5a5a5a")
+            .says(&["Cannot boot: the stick was not found within 5 s; nearest is sd"]),
         Scenario::new("short-copy-inside", "a copy cut short on a disk inside")
-            .inside(&[ShortCopy]),
-        Scenario::new("30-disks", "30 other disks").inside(&[Luns; 30]),
+            .inside(&[ShortCopy])
+            .then(plugged_in_behind("it was not written to its end")),
+        Scenario::new("30-disks", "30 other disks")
+            .inside(&[Luns; 30])
+            .then(plugged_in_behind("not the stick: sdad")),
         Scenario::new(
             "dirty-disks",
             "disks with a dirty ext4, and with noise, inside",
         )
         .inside(&[DirtyExt4, Noise])
+        .then(plugged_in_behind("ext2/3/4, no livestick"))
+        .says(&["unknown, no livestick"])
         .in_ci(),
         storage("md-lvm", "md, LVM and swap inside, left alone")
             .inside(&[MdMirror, MdMirror, Lvm, Swap])
+            .then(plugged_in_behind("swap, no livestick"))
+            .says(&["RAID, no livestick", "LVM, no livestick"])
             .then(log_in())
             .then(command(count, "0, 1 were found")),
         storage(
@@ -301,29 +353,45 @@ fn other_disks() -> Vec<Scenario> {
 }
 
 fn ends() -> Vec<Scenario> {
+    let powered_off = |scenario: Scenario| {
+        let script = log_in().into_iter().chain([typed("poweroff")]);
+        scenario.then(script).stopped("guest-shutdown")
+    };
     let shown = "console=ttyS0,115200 systemd.show_status=1";
-    let end = |name, what, line: &str, how| {
-        Scenario::new(name, what)
-            .cmdline(shown)
-            .then(log_in())
-            .then([typed(line)])
-            .stopped(how)
-            .says(&[UNMOUNTED])
-            .never(&NOT_ENDED)
+    let off = |name, what| powered_off(ended(name, what).cmdline(shown));
+    // They leave the root to the kernel: it is read-only below, and nothing is lost.
+    let off_without_systemd = |name, what| {
+        let scenario = Scenario::new(name, what).cmdline("console=ttyS0,115200");
+        powered_off(scenario).never(&["FAILED", " busy"])
     };
     vec![
-        end("poweroff", "poweroff", "poweroff", "guest-shutdown"),
-        end("reboot", "reboot", "reboot", "guest-reset"),
-        Scenario::new("power-button", "the power button")
+        off("poweroff", "poweroff"),
+        ended("reboot", "reboot")
+            .cmdline(shown)
+            .then(log_in())
+            .then([typed("reboot")])
+            .stopped("guest-reset"),
+        ended("power-button", "the power button")
+            .cmdline(shown)
             .then([Step::shown("login: ", Action::Nothing)])
             .then([Step::after(5, Action::PowerButton)])
             .stopped("guest-shutdown"),
-        Scenario::new("toram-poweroff", "`toram`, then poweroff")
-            .cmdline("toram console=ttyS0,115200 systemd.show_status=1")
-            .then(log_in())
-            .then([typed("poweroff")])
-            .stopped("guest-shutdown")
-            .says(&[UNMOUNTED])
-            .never(&NOT_ENDED),
+        powered_off(ended("toram-poweroff", "`toram`, then poweroff"))
+            .cmdline("toram console=ttyS0,115200 systemd.show_status=1"),
+        off("segments-poweroff", "a root image in pieces, then poweroff")
+            .built(&["--segment-size", "64MiB"]),
+        off("trixie-poweroff", "Debian 13, then poweroff").of(Root::Trixie),
+        off("forky-poweroff", "Debian 14, then poweroff").of(Root::Forky),
+        off_without_systemd("sysvinit-poweroff", "sysvinit, then poweroff").of(Root::Sysvinit),
+        off_without_systemd("openrc-poweroff", "OpenRC, then poweroff").of(Root::Openrc),
+        off_without_systemd("runit-poweroff", "runit, then poweroff").of(Root::Runit),
+        off_without_systemd("busybox-poweroff", "BusyBox init, then poweroff").of(Root::Busybox),
     ]
+}
+
+/// A system with systemd, whose end must be clean.
+fn ended(name: &'static str, what: &'static str) -> Scenario {
+    Scenario::new(name, what)
+        .says(&[UNMOUNTED])
+        .never(&NOT_ENDED)
 }

@@ -3,6 +3,7 @@
 use super::damage::Damage;
 use super::inside::{Inside, digests};
 use super::scenario::{End, Root, Scenario};
+use super::typed::FIRST_LINE;
 use crate::problems;
 use anyhow::{Context, Result, bail, ensure};
 use livestick_vm::{Ending, Machine, Report, Watch, boot};
@@ -222,7 +223,7 @@ fn judge(scenario: &Scenario, report: &Report) -> Vec<String> {
 fn end_problems(end: End, report: &Report) -> Vec<String> {
     let is_so = match (end, &report.ending) {
         (End::Up, _) => return problems(report),
-        (End::Rescue(expected), Ending::Rescue { reason }) => reason.contains(expected),
+        (End::Rescue(expected), Ending::Reached) => is_reason(expected, report),
         (End::Told, Ending::Reached) => true,
         (End::Stopped(expected), Ending::Stopped { reason }) => reason == expected,
         (End::Rescue(_) | End::Told | End::Stopped(_), _) => false,
@@ -231,9 +232,19 @@ fn end_problems(end: End, report: &Report) -> Vec<String> {
         return Vec::new();
     }
     vec![match end {
-        End::Rescue(expected) => format!("{}, instead of: {expected}", report.ending),
+        End::Rescue(expected) => {
+            let reason = report.rescue.as_deref().unwrap_or("it did not give up");
+            format!("{}: {reason}, instead of: {expected}", report.ending)
+        }
         _ => report.ending.to_string(),
     }]
+}
+
+/// Whether `/init` gave up for this reason, and a person was told so.
+fn is_reason(expected: &str, report: &Report) -> bool {
+    let given = report.rescue.iter().any(|reason| reason.contains(expected));
+    let mut lines = report.serial_log.lines();
+    given && lines.any(|line| line.contains(FIRST_LINE) && line.contains(expected))
 }
 
 /// Runs a tool to its end.
@@ -297,6 +308,14 @@ mod tests {
         report(Ending::Rescue { reason })
     }
 
+    fn rescue_screen(reason: &str) -> Report {
+        Report {
+            rescue: Some(reason.to_owned()),
+            serial_log: format!("\r\nCannot boot: {reason}\r\n"),
+            ..report(Ending::Reached)
+        }
+    }
+
     #[test]
     fn every_scenario_has_a_name_of_its_own() {
         let mut names: Vec<_> = scenarios().iter().map(|scenario| scenario.name).collect();
@@ -319,12 +338,17 @@ mod tests {
         assert_eq!(judge(&up, &late)[1], "what never came: a step");
 
         let rescued = Scenario::new("a", "b").rescued("not found");
-        assert_eq!(judge(&rescued, &rescue("it was not found")), [""; 0]);
-        let wrong = judge(&rescued, &rescue("too short"));
-        assert_eq!(
-            wrong,
-            ["the stick gave up: too short, instead of: not found"]
+        assert_eq!(judge(&rescued, &rescue_screen("it was not found")), [""; 0]);
+        let wrong = judge(&rescued, &rescue_screen("too short"));
+        assert!(
+            wrong[0].ends_with("too short, instead of: not found"),
+            "{wrong:?}"
         );
+        let silent = Report {
+            serial_log: String::new(),
+            ..rescue_screen("it was not found")
+        };
+        assert_eq!(judge(&rescued, &silent).len(), 1);
         assert_eq!(judge(&rescued, &report(Ending::Reached)).len(), 1);
     }
 

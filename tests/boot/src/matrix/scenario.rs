@@ -2,6 +2,7 @@
 
 use super::damage::Damage;
 use super::inside::Inside;
+use super::typed::rescue_screen;
 use livestick_vm::{Bus, Firmware, Step, Until};
 
 /// The root that a stick is made of; `cargo xtask roots` makes it, by the same name.
@@ -197,10 +198,15 @@ impl Scenario {
         self
     }
 
-    /// The rescue screen must come, with this in its first line.
+    /// The rescue screen must come after that, whole, with this in its first line.
     pub(super) fn rescued(self, reason: &'static str) -> Self {
-        let end = End::Rescue(reason);
-        Self { end, ..self }
+        let (end, until) = (End::Rescue(reason), Until::Script);
+        let shown = self.then(rescue_screen());
+        Self {
+            end,
+            until,
+            ..shown
+        }
     }
 
     /// The script is all that matters.

@@ -39,10 +39,38 @@ pub(super) fn pulled_at_once() -> Step {
     Step::shown("livestick: init uptime=", Action::Pull)
 }
 
-/// The rescue screen, up to the line with its keys.
-pub(super) fn rescue_screen() -> Vec<Step> {
+/// The stick is plugged in only after `/init` has found this to say of a disk inside the machine.
+pub(super) fn plugged_in_behind(verdict: &str) -> Vec<Step> {
     vec![
-        Step::shown("livestick: rescue: ", Action::Nothing),
-        Step::shown("to reboot", Action::Nothing),
+        pulled_at_once(),
+        Step::shown(verdict, Action::Nothing),
+        Step::after(2, Action::Plug),
     ]
 }
+
+/// The stick is pulled out a moment after this work on it began, and plugged in again at the rescue
+/// screen.
+pub(super) fn pulled_while(work: &str) -> Vec<Step> {
+    let mut steps = vec![
+        Step::shown(work, Action::Nothing),
+        Step::after(2, Action::Pull),
+    ];
+    steps.extend(rescue_screen());
+    steps.push(Step::after(0, Action::Plug));
+    steps
+}
+
+/// The rescue screen, from its reason to the last of its keys.
+pub(super) fn rescue_screen() -> Vec<Step> {
+    [
+        "livestick: rescue: ",
+        FIRST_LINE,
+        "Plug the right stick in to go on, or press",
+        "  b  to reboot",
+    ]
+    .map(|text| Step::shown(text, Action::Nothing))
+    .to_vec()
+}
+
+/// What stands before the reason on the rescue screen.
+pub(super) const FIRST_LINE: &str = "Cannot boot: ";
