@@ -18,7 +18,7 @@ use zstd_safe::Strategy::{
 };
 
 /// zstd's own parameters; the logarithms are those of bytes and of table entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Parameters {
     pub(super) window_log: u32,
     pub(super) chain_log: u32,
