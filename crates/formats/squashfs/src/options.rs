@@ -128,7 +128,7 @@ impl Options {
             compression,
             block_size_bytes: 128 << 10,
             jobs,
-            // What large caches hold: read, compressed and written before it leaves them.
+            // With four times as much, two processors were no faster.
             memory_bytes: jobs
                 .get()
                 .saturating_mul(16 << 20)

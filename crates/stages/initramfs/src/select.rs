@@ -219,7 +219,10 @@ mod tests {
             refused(&root, Some("6.2")),
             "there is no kernel 6.2; there is 6.1.0-50-amd64, 6.1.0-9-amd64"
         );
-        assert_eq!(select_kernel(&root, None).unwrap().kernel, kernel());
+        let newest = select_kernel(&root, None).unwrap();
+        assert_eq!(newest.kernel, kernel());
+        assert!(newest.is_newest && newest.passed_over.is_empty());
+        assert!(!select_kernel(&root, Some(old)).unwrap().is_newest);
     }
 
     #[test]
@@ -258,7 +261,14 @@ mod tests {
         let message = format!("the kernel {RELEASE} has no modules");
         assert!(refused(&bare, None).starts_with(&message));
         let older = bare.with_kernel("5.10.0-1", &MODULES);
-        assert_eq!(selected(&older, None).0, "5.10.0-1");
+        let taken = select_kernel(&older, None).unwrap();
+        assert_eq!(taken.kernel.release, "5.10.0-1");
+        assert!(!taken.is_newest);
+        assert!(taken.passed_over[0].starts_with(&message));
+        let hollow = older
+            .clone()
+            .with(&format!("lib/modules/{RELEASE}/modules.dep"), "");
+        assert!(refused(&hollow, Some(RELEASE)).starts_with(&message));
         assert!(refused(&older, Some(RELEASE)).starts_with(&message));
     }
 

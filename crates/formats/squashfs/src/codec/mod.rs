@@ -202,6 +202,27 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_does_not_shrink_does_not_spoil_the_next() {
+        let text = b"some words and some more words ".repeat(5000);
+        // Noise has few repeats, text many: at level 3 each is searched in another way.
+        let blocks = [noise(131_072), text[..131_072].to_vec()];
+        for compression in [
+            Compression::Zstd { level: 3 },
+            Compression::Zstd { level: 15 },
+        ] {
+            let mut encoder = Encoder::for_data(compression, 1 << 17).unwrap();
+            for input in blocks.iter().chain(&blocks) {
+                let mut output = vec![0; input.len()];
+                if let Some(length) = encoder.encode(input, None, &mut output).unwrap() {
+                    let mut back = vec![0; input.len()];
+                    zstd_safe::decompress(&mut back[..], &output[..length]).unwrap();
+                    assert_eq!(back, *input);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_level_of_every_block_size_round_trips() {
         let mut input = b"some words and some more words ".repeat(40);
         input.extend(noise(3000));

@@ -1,5 +1,5 @@
 //! How much of a block comes again. It tells how well the block compresses about as well as compressing
-//! it does, in a hundredth of the time.
+//! it does, in a fiftieth of the time.
 
 /// How many pieces of a block are looked at, evenly spread.
 const RUNS: usize = 8;
