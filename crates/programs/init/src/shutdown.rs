@@ -74,21 +74,15 @@ fn take_down() -> Vec<String> {
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     );
-    let mut stick = bring_out();
+    bring_out();
     let mut left = Vec::new();
     for _ in 0..TRIES {
-        let mounts = fs::read_to_string(MOUNTS).unwrap_or_default();
-        stick.retain(|folder| is_mounted(&mounts, folder));
-        let old_root = below(&mounts, Path::new(OLD_ROOT));
-        for target in old_root.iter().chain(&stick) {
+        for target in mounted() {
             // What is in use now may not be so in the next round.
-            let _ = unmount(target, UnmountFlags::empty());
+            let _ = unmount(&target, UnmountFlags::empty());
         }
         detach_loops();
-        let mounts = fs::read_to_string(MOUNTS).unwrap_or_default();
-        stick.retain(|folder| is_mounted(&mounts, folder));
-        left = below(&mounts, Path::new(OLD_ROOT));
-        left.extend(stick.iter().cloned());
+        left = mounted();
         let loops = loops();
         if left.is_empty() && loops.is_empty() {
             break;
@@ -101,29 +95,41 @@ fn take_down() -> Vec<String> {
 
 /// Moves what the root is made of out of it: it is mounted inside the root, and in use by it, so neither
 /// could go before the other.
-fn bring_out() -> Vec<PathBuf> {
+fn bring_out() {
     let mounts = fs::read_to_string(MOUNTS).unwrap_or_default();
     let inside = PathBuf::from(format!("{OLD_ROOT}{}", paths::LIVE));
-    let folders = below(&mounts, &inside).into_iter();
-    let folders = folders.filter(|folder| *folder != inside);
-    let moved = folders.filter_map(|folder| {
-        let target = Path::new("/stick").join(folder.file_name()?);
-        let moved = fs::create_dir_all(&target).and_then(|()| Ok(mount_move(&folder, &target)?));
-        moved.is_ok().then_some(target)
-    });
-    moved.collect()
+    let folders = deepest_first(mount_points(&mounts).filter(|point| point.starts_with(&inside)));
+    for folder in folders {
+        let Some(name) = folder.file_name().filter(|_| folder != inside) else {
+            continue;
+        };
+        let target = Path::new("/stick").join(name);
+        // One that stays where it is will be named among what is left.
+        let _ = fs::create_dir_all(&target).and_then(|()| Ok(mount_move(&folder, &target)?));
+    }
 }
 
-/// The mount points at and below a folder, the deepest first, and of several on one folder each.
-fn below(mountinfo: &str, folder: &Path) -> Vec<PathBuf> {
+/// What there is to unmount, the deepest first.
+fn mounted() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string(MOUNTS).unwrap_or_default();
+    in_the_way(&mounts)
+}
+
+/// All but what this program runs on and in. systemd 257 takes `/run` over with all that is mounted in
+/// it, the stick too, so that it is there once more beside the old root; 252 takes `/run` alone.
+fn in_the_way(mountinfo: &str) -> Vec<PathBuf> {
+    const KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
+    const OWN: [&str; 2] = ["/", "/run"];
     let points = mount_points(mountinfo);
-    let mut inside: Vec<_> = points.filter(|point| point.starts_with(folder)).collect();
-    inside.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
-    inside
+    let points = points.filter(|point| !OWN.iter().any(|own| point == Path::new(own)));
+    deepest_first(points.filter(|point| !KERNEL.iter().any(|folder| point.starts_with(folder))))
 }
 
-fn is_mounted(mountinfo: &str, folder: &Path) -> bool {
-    mount_points(mountinfo).any(|point| point == folder)
+/// In the order in which mounts can go; a folder is there as often as something is mounted on it.
+fn deepest_first(points: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut points: Vec<_> = points.collect();
+    points.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
+    points
 }
 
 /// The fifth field of each line (`proc_pid_mountinfo(5)`).
@@ -174,20 +180,21 @@ mod tests {
         23 22 0:20 / /oldroot/run rw,nosuid - tmpfs tmpfs rw\n\
         24 23 8:1 / /oldroot/run/initramfs/medium ro - vfat /dev/sda1 ro\n\
         25 22 0:5 / /oldroot/a\\040b rw - tmpfs tmpfs rw\n\
-        26 21 0:6 / /dev rw - devtmpfs devtmpfs rw\n";
+        26 21 0:6 / /dev rw - devtmpfs devtmpfs rw\n\
+        27 26 0:7 / /dev/pts rw - devpts devpts rw\n\
+        28 21 0:20 / /run rw - tmpfs tmpfs rw\n\
+        29 28 7:0 / /run/initramfs/lower ro - squashfs /dev/loop0 ro\n";
 
     #[test]
-    fn the_deepest_mount_comes_first() {
-        let points = below(MOUNTINFO, Path::new(OLD_ROOT));
+    fn the_deepest_mount_goes_first_and_the_own_ones_stay() {
         let expected = [
             "/oldroot/run/initramfs/medium",
+            "/run/initramfs/lower",
             "/oldroot/run",
             "/oldroot/a b",
             "/oldroot",
         ];
-        assert_eq!(points, expected.map(PathBuf::from));
-        assert!(is_mounted(MOUNTINFO, Path::new("/dev")));
-        assert!(!is_mounted(MOUNTINFO, Path::new("/oldroot/run/initramfs")));
+        assert_eq!(in_the_way(MOUNTINFO), expected.map(PathBuf::from));
     }
 
     #[test]
