@@ -63,7 +63,7 @@ pub struct Rule {
 pub(crate) enum Special {
     /// Swap files are recognised by their signature.
     Swap,
-    /// Lines for disks become comments.
+    /// Lines for disks, and for bind mounts of what is left out, become comments.
     Fstab,
     /// `resume=` goes from boot options.
     Resume,

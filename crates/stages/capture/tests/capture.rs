@@ -73,6 +73,26 @@ fn what_the_running_system_fills_is_left_out_and_what_it_needs_is_added() {
 }
 
 #[test]
+fn a_bind_mount_of_what_is_left_out_becomes_a_comment() {
+    let root = root();
+    let table = "/home/me /srv/me none bind 0 0\n/usr/bin /srv/bin none bind 0 0\n";
+    fs::write(root.path().join("etc/fstab"), table).unwrap();
+    let options = Options {
+        exclusions: Exclusions::new(&["home/*".into()]).unwrap(),
+        ..Options::default()
+    };
+    let source = Source::open(root.path()).unwrap();
+    let Capture { tree, .. } = source.capture(&options, &NoProgress).unwrap();
+    let new = TreeFiles::new(&tree, source.files()).read("etc/fstab");
+    let new = String::from_utf8(new.unwrap()).unwrap();
+    assert!(
+        new.contains("\n#livestick# /home/me /srv/me none bind"),
+        "{new}"
+    );
+    assert!(new.contains("\n/usr/bin /srv/bin none bind"), "{new}");
+}
+
+#[test]
 fn metadata_links_holes_and_attributes_come_along() {
     if !is_root() {
         return;

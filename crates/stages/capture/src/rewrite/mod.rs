@@ -44,7 +44,7 @@ impl Rewrite<'_> {
                 self.edit(path, line::commented)?;
             }
             match rule.special {
-                Some(Special::Fstab) => self.edit("etc/fstab", fstab::without_disks)?,
+                Some(Special::Fstab) => self.edit_fstab()?,
                 Some(Special::Resume) => {
                     for path in BOOT_OPTIONS {
                         self.edit(path, line::without_resume)?;
@@ -107,23 +107,33 @@ impl Rewrite<'_> {
         node.is_some_and(|node| matches!(self.tree.node(node).kind, Kind::Directory(_)))
     }
 
+    fn edit_fstab(&mut self) -> Result<(), TreeError> {
+        let path = "etc/fstab";
+        let Some(old) = self.content(path) else {
+            return Ok(());
+        };
+        let new = fstab::without_disks(&old, self.tree);
+        self.replace(path, Kind::inline_file(new))
+    }
+
     /// Gives a regular file another content, where that is another.
     fn edit(&mut self, path: &str, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<(), TreeError> {
-        let is_file = self
-            .tree
-            .lookup(path.as_bytes())
-            .is_some_and(|node| matches!(self.tree.node(node).kind, Kind::File { .. }));
-        if !is_file {
+        let Some(old) = self.content(path) else {
             return Ok(());
-        }
-        let old = TreeFiles::new(self.tree, self.contents).read(path);
-        // What cannot be read here is named when the image is written.
-        let Ok(old) = old else { return Ok(()) };
+        };
         let new = change(&old);
         if new == old {
             return Ok(());
         }
         self.replace(path, Kind::inline_file(new))
+    }
+
+    /// What is in a regular file. What cannot be read here is named when the image is written.
+    fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let node = self.tree.lookup(path.as_bytes())?;
+        let is_file = matches!(self.tree.node(node).kind, Kind::File { .. });
+        let files = TreeFiles::new(self.tree, self.contents);
+        is_file.then(|| files.read(path).ok())?
     }
 
     /// Puts another file at the place of one that is there, with its owner and permissions.
