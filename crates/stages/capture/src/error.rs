@@ -1,6 +1,8 @@
 //! What can go wrong.
 
+use livestick_tree::shown;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// Why a source cannot be captured.
@@ -25,7 +27,7 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// A file or directory below the source cannot be read.
-    #[error("cannot read {}", .path.display())]
+    #[error("`{}` cannot be read", shown(.path.as_os_str().as_bytes()))]
     Unreadable {
         /// Its path below the source.
         path: PathBuf,

@@ -1,15 +1,24 @@
 //! The files of a source that lies on one filesystem or on several.
 
-use livestick_tree::{ContentSource, NodeId, RootDirectory, RootFiles, SourceFile, Tree};
+use crate::walk::to_path;
+use livestick_tree::{
+    Content, ContentSource, Kind, Node, NodeId, RootDirectory, RootFiles, SourceFile, Tree,
+};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How many links the kernel follows on the way to a file (`MAXSYMLINKS`).
 const LINK_LIMIT: usize = 40;
+
+/// What lets owner, group and others read.
+const READABLE: u16 = 0o444;
+/// Where a list says more of who may read (`xattr(7)`).
+const ACL: &[u8] = b"system.posix_acl_access";
 
 /// The files of a source: those of its own filesystem, and those of the others that are taken along.
 /// Each is open by itself and mounted nowhere; here they are put together again.
@@ -63,6 +72,32 @@ impl Files {
         directory.open_source_file(path)
     }
 
+    /// The regular files of a tree that cannot be opened, sorted, and why. Only those are tried
+    /// whose permissions leave somebody out: in a usual root a few of many.
+    pub(crate) fn unreadable(&self, tree: &Tree) -> Vec<(PathBuf, io::Error)> {
+        let mut candidates = BTreeSet::new();
+        let mut directories = vec![Tree::ROOT];
+        while let Some(directory) = directories.pop() {
+            for (_, id) in tree.entries(directory) {
+                match &tree.node(id).kind {
+                    Kind::Directory(_) => directories.push(id),
+                    Kind::File {
+                        content: Content::Source,
+                        ..
+                    } if leaves_somebody_out(tree.node(id)) => {
+                        candidates.insert((tree.source_path(id), id));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let failures = candidates.into_iter().filter_map(|(path, id)| {
+            let error = self.open(tree, id).err()?;
+            Some((to_path(&path), error))
+        });
+        failures.collect()
+    }
+
     /// The filesystem in which a path lies, and its path there.
     fn place<'a>(&self, path: &'a Path) -> (&RootDirectory, &'a Path) {
         let mut mounts = self.mounts.iter();
@@ -112,6 +147,12 @@ impl Files {
     }
 }
 
+/// Whether there may be a user who cannot read a file.
+fn leaves_somebody_out(node: &Node) -> bool {
+    let has_acl = node.xattrs.iter().any(|xattr| *xattr.name == *ACL);
+    node.metadata.permissions & READABLE != READABLE || has_acl
+}
+
 fn reversed_names(path: &[u8]) -> Vec<Vec<u8>> {
     let names = path.split(|byte| *byte == b'/').rev();
     names
@@ -157,8 +198,7 @@ fn text(path: &Path) -> io::Result<&str> {
 
 impl ContentSource for Files {
     fn open(&self, tree: &Tree, node: NodeId) -> io::Result<Box<dyn SourceFile>> {
-        let path = PathBuf::from(std::ffi::OsString::from_vec(tree.source_path(node)));
-        self.open_source_file(&path)
+        self.open_source_file(&to_path(&tree.source_path(node)))
     }
 }
 

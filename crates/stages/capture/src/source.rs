@@ -152,6 +152,26 @@ impl Source {
         self.run(&Filter::of_exclusions(options), progress)
     }
 
+    /// Names, before anything is written, the files of a captured tree that cannot be opened: the
+    /// scan itself reads no contents. They join what the scan could not read.
+    ///
+    /// # Errors
+    /// `Unreadable` for the first one, unless [`Unreadable::Skip`].
+    pub fn find_unreadable(
+        &self,
+        capture: &mut Capture,
+        unreadable: Unreadable,
+    ) -> Result<(), CaptureError> {
+        for (path, source) in self.files.unreadable(&capture.tree) {
+            match unreadable {
+                Unreadable::Fail => return Err(CaptureError::Unreadable { path, source }),
+                Unreadable::Skip => capture.report.unreadable.push(path),
+            }
+        }
+        capture.report.unreadable.sort();
+        Ok(())
+    }
+
     fn run(&self, filter: &Filter<'_>, progress: &dyn Progress) -> Result<Capture, CaptureError> {
         progress.start("scan", None);
         let mut capture = scan(&self.files, filter, progress)?;

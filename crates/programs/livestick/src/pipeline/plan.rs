@@ -109,7 +109,7 @@ pub fn plan(
         return Err(Failure::interrupted());
     }
     let settings = &mut settings.stick;
-    let (capture, options) = source::capture(&prepared, settings, &names, display)?;
+    let (capture, options) = source::foresee(&prepared, settings, &names, display)?;
     let longest = stick::longest(&capture.tree, settings, &squashfs_options(settings))?;
     if let Ok(boot) = &mut boot {
         boot.make_room(&capture.tree, settings, longest)?;

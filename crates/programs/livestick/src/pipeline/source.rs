@@ -67,6 +67,21 @@ pub fn capture(
     Ok((capture, options))
 }
 
+/// Scans the source, where nothing is to be written. What a build finds unreadable only while it
+/// writes is looked for now.
+pub fn foresee(
+    prepared: &Prepared,
+    settings: &mut settings::Stick,
+    image_names: &[PathBuf],
+    progress: &dyn livestick_blockio::Progress,
+) -> Result<(Capture, Options), Failure> {
+    let (mut capture, options) = capture(prepared, settings, image_names, progress)?;
+    let source = &prepared.source;
+    let found = source.find_unreadable(&mut capture, options.unreadable);
+    found.map_err(not_captured)?;
+    Ok((capture, options))
+}
+
 /// What the user leaves out may be what everything starts with.
 fn keep_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
     let Some(init) = prepared.facts.init else {

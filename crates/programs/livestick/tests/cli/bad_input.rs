@@ -168,15 +168,29 @@ fn an_unreadable_file_is_named_and_can_be_skipped() {
         let build = ["build", "/mnt/root", "-o", "/mnt/out/s.img", "-z", "zstd:1"];
         as_nobody(root.path(), out.path(), &[&build[..], more].concat())
     };
-    assert_fails(&as_nobody(&[]), 1, &["home/me/secret", "--skip-unreadable"]);
+    let unread = ["`home/me/secret` cannot be read", "--skip-unreadable"];
+    assert_fails(&as_nobody(&[]), 1, &unread);
+    assert_fails(&as_nobody(&["--dry-run"]), 1, &unread);
     assert_empty(out.path());
-    let run = as_nobody(&["--skip-unreadable"]);
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{said}");
-    assert!(
-        said.contains("warning: could not be read, and is left out: home/me/secret"),
-        "{said}"
-    );
+    let left_out = |more: &[&str]| {
+        let run = as_nobody(&[&["--skip-unreadable", "--json"], more].concat());
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{said}");
+        let warning = "warning: could not be read, and is left out: home/me/secret";
+        assert!(said.contains(warning), "{said}");
+        let report: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        report["differences"]["unreadable"].clone()
+    };
+    assert_eq!(left_out(&["--dry-run"])[0], "home/me/secret");
+
+    let folder = root.path().join("home/priv");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let unread = ["`home/priv` cannot be read", "--skip-unreadable"];
+    assert_fails(&as_nobody(&["--dry-run"]), 1, &unread);
+    assert_eq!(left_out(&["--dry-run"])[1], "home/priv");
+    // The same of the build itself.
+    assert_eq!(left_out(&[])[0], "home/me/secret");
 }
 
 #[test]
