@@ -31,6 +31,8 @@ pub(super) enum Damage {
     ChecksAtOnce,
     /// The same, with the wrong bit.
     FlippedAndChecks,
+    /// Somebody edited the menu, and its entries hand over to a program that is not there.
+    NoInit,
 }
 
 /// Where the only partition begins.
@@ -38,6 +40,7 @@ const PARTITION_START: &str = "1M";
 /// A SquashFS begins with it, at the beginning of a sector.
 const SQUASHFS_MAGIC: &[u8; 4] = b"hsqs";
 const SECTOR_BYTES: usize = 512;
+const MISSING_INIT: &str = "/sbin/no-such-init";
 const SYSLINUX_MENU: &str = "syslinux/syslinux.cfg";
 
 impl Damage {
@@ -71,6 +74,13 @@ impl Damage {
             }),
             Self::ChecksAtOnce => start_with_check(copy),
             Self::FlippedAndChecks => flip(copy).and_then(|()| start_with_check(copy)),
+            Self::NoInit => replace(copy, SYSLINUX_MENU, |text| {
+                let text =
+                    String::from_utf8(text).context("SYSLINUX's configuration is no text")?;
+                ensure!(text.contains(" APPEND "), "no entry has options:\n{text}");
+                let named = format!(" APPEND init={MISSING_INIT} ");
+                Ok(text.replace(" APPEND ", &named).into_bytes())
+            }),
         }
     }
 }

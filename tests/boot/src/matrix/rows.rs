@@ -1,7 +1,7 @@
 //! The matrix itself.
 
 use super::damage::Damage::{
-    BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, OtherIdentity, Padded, Short,
+    BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, NoInit, OtherIdentity, Padded, Short,
 };
 use super::inside::Inside::{Decoy, DirtyExt4, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin};
 use super::scenario::{Root, Scenario};
@@ -113,7 +113,7 @@ fn systems() -> Vec<Scenario> {
             .then(log_in())
             .then(command("readlink /sbin/init", "/lib/systemd/systemd")),
         Scenario::new("init-missing", "an init that is not there")
-            .cmdline("init=/sbin/no-such-init")
+            .damaged(NoInit)
             .rescued("has no program to start: looked for /sbin/no-such-init")
             .in_ci(),
         Scenario::new("fstab-dead", "an fstab with disks that are gone")

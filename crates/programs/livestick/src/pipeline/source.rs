@@ -3,8 +3,9 @@
 use crate::failure::{Exit, Failure};
 use crate::settings;
 use livestick_capture::{Capture, CaptureError, Facts, Options, Source};
+use livestick_handoff::CommandLine;
 use livestick_initramfs::GatherError;
-use livestick_tree::{Kind, Tree};
+use livestick_tree::{Kind, RootFiles, Tree};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,19 +32,34 @@ pub fn prepare(settings: &settings::Stick) -> Result<Prepared, Failure> {
 
 /// Checks that there is something to start with.
 pub fn require_init(prepared: &Prepared, settings: &settings::Stick) -> Result<(), Failure> {
-    if prepared.facts.init.is_some() || names_init(settings) {
+    if init(prepared, settings).is_some() {
         return Ok(());
     }
     let path = settings.source.display();
-    let message = format!("{path} has no init: neither sbin/init nor another that is a program");
-    Err(Failure::message(Exit::Refused, message)
-        .hint("install one (on Debian: systemd-sysv), or name it with --cmdline init=PATH"))
+    let (message, hint) = match named_init(settings) {
+        Some(named) => (
+            format!("{path} has no init: {named}, which --cmdline names, is not a program there"),
+            "give init= the path of a program in the root, or leave it out",
+        ),
+        None => (
+            format!("{path} has no init: neither sbin/init nor another that is a program"),
+            "install one (on Debian: systemd-sysv), or name it with --cmdline init=PATH",
+        ),
+    };
+    Err(Failure::message(Exit::Refused, message).hint(hint))
 }
 
-/// Whether the user says which program is to be started.
-pub fn names_init(settings: &settings::Stick) -> bool {
-    let mut words = settings.cmdline.split_whitespace();
-    words.any(|word| word.starts_with("init="))
+/// The program that the user says is to be started, as `/init` will read it.
+pub fn named_init(settings: &settings::Stick) -> Option<String> {
+    CommandLine::parse(&settings.cmdline).init
+}
+
+/// The program that the stick starts; `None` where the root does not have it.
+fn init(prepared: &Prepared, settings: &settings::Stick) -> Option<String> {
+    match named_init(settings) {
+        Some(named) => Some(named).filter(|named| prepared.source.files().is_program(named)),
+        None => prepared.facts.init.map(str::to_owned),
+    }
 }
 
 /// Scans the source. The image that is being made, should it lie in the source, is left out.
@@ -61,9 +77,7 @@ pub fn capture(
     };
     let capture = prepared.source.capture(&options, progress);
     let capture = capture.map_err(not_captured)?;
-    if !names_init(settings) {
-        keep_init(prepared, &capture.tree)?;
-    }
+    keep_init(prepared, settings, &capture.tree)?;
     Ok((capture, options))
 }
 
@@ -83,8 +97,8 @@ pub fn foresee(
 }
 
 /// What the user leaves out may be what everything starts with.
-fn keep_init(prepared: &Prepared, tree: &Tree) -> Result<(), Failure> {
-    let Some(init) = prepared.facts.init else {
+fn keep_init(prepared: &Prepared, settings: &settings::Stick, tree: &Tree) -> Result<(), Failure> {
+    let Some(init) = init(prepared, settings) else {
         return Ok(());
     };
     let found = tree.resolve(init.as_bytes());

@@ -1,6 +1,6 @@
 //! What the owner should know, though it stops nothing.
 
-use crate::pipeline::source::{Prepared, names_init};
+use crate::pipeline::source::{Prepared, named_init};
 use crate::report::size;
 use crate::settings;
 use livestick_capture::{Exclusions, Options, Report};
@@ -18,7 +18,7 @@ const BARE_SHELL: &str = "/bin/sh";
 /// Of the root and the exclusions.
 pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
-    if prepared.facts.init == Some(BARE_SHELL) && !names_init(settings) {
+    if prepared.facts.init == Some(BARE_SHELL) && named_init(settings).is_none() {
         warnings.push(format!(
             "the root has no init: the stick starts {BARE_SHELL} and nothing else; install one \
              (on Debian: systemd-sysv), or name it with --cmdline init=PATH"

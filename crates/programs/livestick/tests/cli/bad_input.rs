@@ -70,6 +70,18 @@ fn a_root_with_a_bare_shell_for_an_init() {
 }
 
 #[test]
+fn an_init_that_is_named_and_is_not_a_program_there() {
+    let (root, out) = (bare_root(), scratch());
+    for named in ["/nope", "/etc/passwd", "/sbin"] {
+        let cmdline = format!("quiet init={named}");
+        let image = out.path().join("s.img");
+        let run = build(root.path(), &image, &["--cmdline", &cmdline]);
+        assert_fails(&run, 3, &["has no init", named, "hint: "]);
+    }
+    assert_empty(out.path());
+}
+
+#[test]
 fn a_root_without_a_kernel() {
     let (root, out) = (bare_root(), scratch());
     let run = build(root.path(), &out.path().join("s.img"), &[]);
@@ -198,8 +210,10 @@ fn an_init_that_is_left_out_is_missed() {
     let Some(debian) = debian() else { return };
     let (root, out) = (root_with_kernel(&debian), scratch());
     let image = out.path().join("s.img");
-    let run = build(root.path(), &image, &["-x", "sbin"]);
-    assert_fails(&run, 3, &["/sbin/init", "--exclude"]);
+    for more in [&[][..], &["--cmdline", "init=/sbin/init"]] {
+        let run = build(root.path(), &image, &[&["-x", "sbin"], more].concat());
+        assert_fails(&run, 3, &["/sbin/init", "--exclude"]);
+    }
     assert_empty(out.path());
 }
 
