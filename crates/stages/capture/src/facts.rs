@@ -14,8 +14,6 @@ pub struct Facts {
     pub title: String,
     /// The program that the kernel would start, if there is one.
     pub init: Option<&'static str>,
-    /// Whether an account can log in; `None` where the password file may not be read.
-    pub can_log_in: Option<bool>,
 }
 
 /// Looks a root over.
@@ -26,8 +24,25 @@ pub fn facts(files: &dyn RootFiles) -> Facts {
         is_root: is_there("etc") && (is_there("usr/bin") || is_there("bin")),
         title: title(files),
         init: INITS.into_iter().find(|init| files.is_program(init)),
-        can_log_in: can_log_in(files),
     }
+}
+
+/// Whether an account can log in; `None` where that is not to be known, since the password file may
+/// not be read. Without accounts, as where `etc` is left out, none can.
+#[must_use]
+pub fn can_log_in(files: &dyn RootFiles) -> Option<bool> {
+    let accounts = match files.read("etc/passwd") {
+        Ok(accounts) => String::from_utf8_lossy(&accounts).into_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
+    let passwords = match files.read("etc/shadow") {
+        Ok(passwords) => String::from_utf8_lossy(&passwords).into_owned(),
+        // Before shadow passwords, the hash was in the account's own line.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => accounts.clone(),
+        Err(_) => return None,
+    };
+    Some(accounts.lines().any(|line| opens(line, &passwords, files)))
 }
 
 fn title(files: &dyn RootFiles) -> String {
@@ -52,29 +67,18 @@ fn title(files: &dyn RootFiles) -> String {
         .unwrap_or_else(|| "Linux".to_owned())
 }
 
-fn can_log_in(files: &dyn RootFiles) -> Option<bool> {
-    let accounts = files.read("etc/passwd").ok()?;
-    let accounts = String::from_utf8_lossy(&accounts).into_owned();
-    let passwords = match files.read("etc/shadow") {
-        Ok(passwords) => String::from_utf8_lossy(&passwords).into_owned(),
-        // Before shadow passwords, the hash was in the account's own line.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => accounts.clone(),
-        Err(_) => return None,
+/// Whether a line of `etc/passwd` lets somebody in.
+fn opens(account: &str, passwords: &str, files: &dyn RootFiles) -> bool {
+    let fields: Vec<_> = account.split(':').collect();
+    let [name, _, _, _, _, home, shell] = fields[..] else {
+        return false;
     };
-    let password = |name: &str| {
-        let mut lines = passwords.lines().map(|line| line.split(':'));
-        lines.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.next())?)
-    };
-    let opens = |line: &str| {
-        let fields: Vec<_> = line.split(':').collect();
-        let [name, _, _, _, _, home, shell] = fields[..] else {
-            return false;
-        };
-        let has_shell = !shell.ends_with("/nologin") && !shell.ends_with("/false");
-        let has_password = password(name).is_some_and(|hash| !hash.starts_with(['!', '*']));
-        has_shell && (has_password || has_key(files, home))
-    };
-    Some(accounts.lines().any(opens))
+    let has_shell = !shell.ends_with("/nologin") && !shell.ends_with("/false");
+    let mut passwords = passwords.lines().map(|line| line.split(':'));
+    let password =
+        passwords.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.next())?);
+    let has_password = password.is_some_and(|hash| !hash.starts_with(['!', '*']));
+    has_shell && (has_password || has_key(files, home))
 }
 
 fn has_key(files: &dyn RootFiles, home: &str) -> bool {
@@ -103,12 +107,16 @@ mod tests {
         facts(&RootDirectory::open(root.path()).unwrap())
     }
 
+    fn logs_in(root: &tempfile::TempDir) -> Option<bool> {
+        can_log_in(&RootDirectory::open(root.path()).unwrap())
+    }
+
     #[test]
     fn a_login_takes_a_shell_and_a_password_or_a_key() {
         let locked = "root:*:1::::::\nme:!:1::::::\nmail:$y$x:1::::::\n";
         let passwd = "root:x:0:0:root:/root:/bin/bash\nme:x:1000:1000::/home/me:/bin/sh\n\
             mail:x:8:8::/var/mail:/usr/sbin/nologin\n";
-        let with = |shadow: &str| facts_of(&root(passwd, shadow)).can_log_in;
+        let with = |shadow: &str| logs_in(&root(passwd, shadow));
         assert_eq!(with(locked), Some(false));
         assert_eq!(with("root::1::::::\n"), Some(true));
         assert_eq!(with("me:$y$x:1::::::\n"), Some(true));
@@ -120,7 +128,22 @@ mod tests {
             "ssh-ed25519 A",
         )
         .unwrap();
-        assert_eq!(facts_of(&with_key).can_log_in, Some(true));
+        assert_eq!(logs_in(&with_key), Some(true));
+    }
+
+    #[test]
+    fn where_there_are_no_accounts_none_can_log_in() {
+        let root = root("root::0:0:root:/root:/bin/sh\n", "");
+        fs::remove_file(root.path().join("etc/shadow")).unwrap();
+        assert_eq!(
+            logs_in(&root),
+            Some(true),
+            "the hash is in the account's line"
+        );
+        fs::remove_file(root.path().join("etc/passwd")).unwrap();
+        assert_eq!(logs_in(&root), Some(false));
+        fs::create_dir(root.path().join("etc/passwd")).unwrap();
+        assert_eq!(logs_in(&root), None, "it is there, but not to be read");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod xattr;
 
 pub use error::CaptureError;
 pub use exclude::{Exclusions, Origin, Pattern, PatternError};
-pub use facts::{Facts, facts};
+pub use facts::{Facts, can_log_in, facts};
 pub use files::Files;
 pub use filter::Cause;
 pub use mounts::{MountChoice, MountDecision, MountReason};

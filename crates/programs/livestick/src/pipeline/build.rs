@@ -48,9 +48,14 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
         longest,
         workload,
     );
-    built
-        .warnings
-        .extend(warnings::of_plan(&prepared, &settings.stick, &options));
+    let found = warnings::of_plan(
+        &prepared,
+        &settings.stick,
+        &options,
+        &capture.tree,
+        Some(&boot),
+    );
+    built.warnings.extend(found);
     let audit = AuditReport::of(&prepared, &settings.stick, &capture.tree, display)?;
     // A stick for others with secrets on it is never what was meant.
     audit.verdict(options.rules.mode() == Mode::Generic)?;

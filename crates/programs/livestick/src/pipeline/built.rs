@@ -157,6 +157,8 @@ pub struct InitramfsSize {
     pub microcode_bytes: u64,
     /// Whether the rescue screen has a shell, from a static BusyBox of root or machine.
     pub has_shell: bool,
+    /// Modules for some computers that this kernel does not have.
+    pub missing_modules: Vec<String>,
     /// Firmware that its drivers may ask for and the root does not have.
     pub missing_firmware: Vec<String>,
 }

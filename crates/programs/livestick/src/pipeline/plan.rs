@@ -124,11 +124,9 @@ pub fn plan(
         longest,
         workload,
     );
-    built
-        .warnings
-        .extend(warnings::of_plan(&prepared, settings, &options));
-
     let (tree, files) = (&capture.tree, prepared.source.files());
+    let found = warnings::of_plan(&prepared, settings, &options, tree, ready);
+    built.warnings.extend(found);
     let packages = Packages::read(tree, files);
     let audit = AuditReport::with_packages(&prepared, settings, tree, &packages, display)?;
     built.warnings.extend(audit.warning());

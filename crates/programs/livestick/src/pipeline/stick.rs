@@ -129,6 +129,7 @@ pub fn boot(
         modules: initramfs.modules as u64,
         microcode_bytes: initramfs.microcode_bytes as u64,
         has_shell: initramfs.has_shell,
+        missing_modules: contents.missing_modules,
         missing_firmware: contents.missing_firmware,
     };
     let facts = Facts {

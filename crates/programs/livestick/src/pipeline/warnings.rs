@@ -1,11 +1,14 @@
 //! What the owner should know, though it stops nothing.
 
 use crate::pipeline::source::{Prepared, named_init};
+use crate::pipeline::stick::Boot;
 use crate::report::size;
 use crate::settings;
-use livestick_capture::{Exclusions, Options, Report};
+use livestick_capture::{Exclusions, Options, Report, can_log_in};
 use livestick_initramfs::Selection;
+use livestick_kernel::module_name;
 use livestick_squashfs::{LostXattr, Summary};
+use livestick_tree::{Tree, TreeFiles};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +18,17 @@ const NAMED_PATHS: usize = 5;
 /// What the kernel starts where there is no init. Nearly every root has it.
 const BARE_SHELL: &str = "/bin/sh";
 
-/// Of the root and the exclusions.
-pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Options) -> Vec<String> {
+/// Drivers without which no stick in a USB 3 port is found.
+const USB_3: [&str; 2] = ["xhci_pci", "xhci_hcd"];
+
+/// Of the root, what is left of it, and the exclusions.
+pub fn of_plan(
+    prepared: &Prepared,
+    settings: &settings::Stick,
+    options: &Options,
+    tree: &Tree,
+    boot: Option<&Boot>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if prepared.facts.init == Some(BARE_SHELL) && named_init(settings).is_none() {
         warnings.push(format!(
@@ -24,11 +36,14 @@ pub fn of_plan(prepared: &Prepared, settings: &settings::Stick, options: &Option
              (on Debian: systemd-sysv), or name it with --cmdline init=PATH"
         ));
     }
-    if prepared.facts.can_log_in == Some(false) {
-        let text =
-            "no account can log in: each is locked or has no shell; set a password in the root";
-        warnings.push(text.to_owned());
+    if can_log_in(&TreeFiles::new(tree, prepared.source.files())) == Some(false) {
+        let text = match tree.resolve(b"etc/passwd") {
+            Some(_) => "each is locked or has no shell; set a password in the root",
+            None => "there is no /etc/passwd on the stick",
+        };
+        warnings.push(format!("no account can log in: {text}"));
     }
+    warnings.extend(boot.into_iter().flat_map(|boot| of_kernel(boot, tree)));
     let missing = prepared.source.not_mounted();
     if !missing.is_empty() {
         let missing = names(missing);
@@ -53,6 +68,44 @@ pub fn of_space(free_bytes: u64, needed_bytes: u64) -> Option<String> {
 pub fn of_kernels(selection: &Selection) -> impl Iterator<Item = String> {
     let refusals = selection.passed_over.iter();
     refusals.map(|refusal| format!("a newer kernel was passed over: {refusal}"))
+}
+
+/// Of the kernel, and what is left of its modules.
+fn of_kernel(boot: &Boot, tree: &Tree) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let kernel = &boot.selection.kernel;
+    let mut missing = boot.initramfs.missing_modules.iter();
+    if missing.any(|name| USB_3.contains(&&**name)) {
+        warnings.push(format!(
+            "the kernel {} has no driver for USB 3 (xhci_pci): where the stick is in such a port, \
+             and newer computers have no others, it is not found",
+            kernel.release
+        ));
+    }
+    // Where it needs none to boot, it may well have none.
+    let folder = kernel.modules.as_deref();
+    let folder = folder.filter(|_| boot.initramfs.modules > 0);
+    if let Some(folder) = folder.filter(|folder| !has_modules(tree, folder)) {
+        warnings.push(format!(
+            "the modules of the kernel are left out, {folder}: the stick boots, and has no drivers \
+             for anything else; look at --exclude"
+        ));
+    }
+    warnings
+}
+
+/// Whether there is a module below a folder.
+fn has_modules(tree: &Tree, folder: &str) -> bool {
+    let mut waiting: Vec<_> = tree.resolve(folder.as_bytes()).into_iter().collect();
+    while let Some(directory) = waiting.pop() {
+        for (name, node) in tree.entries(directory) {
+            if std::str::from_utf8(name).is_ok_and(|name| module_name(name).is_some()) {
+                return true;
+            }
+            waiting.push(node);
+        }
+    }
+    false
 }
 
 /// Of exclusions that may have been meant otherwise.

@@ -258,8 +258,11 @@ fn differences(built: &Built) -> Vec<String> {
     });
     let lines = mounts.chain(omitted).chain(lines);
     let initramfs = built.initramfs.iter();
-    let missing = initramfs.flat_map(|initramfs| &initramfs.missing_firmware);
-    let missing = missing.map(|name| format!("  {:10} {name}", "no firmware"));
+    let missing = initramfs.flat_map(|initramfs| {
+        let line = |what: &'static str| move |name: &String| format!("  {what:10} {name}");
+        let modules = initramfs.missing_modules.iter().map(line("no module"));
+        modules.chain(initramfs.missing_firmware.iter().map(line("no firmware")))
+    });
     lines.chain(missing).collect()
 }
 

@@ -51,21 +51,25 @@ fn a_root_without_init() {
     assert_empty(out.path());
 }
 
+/// What a dry run says, which succeeds.
+#[track_caller]
+fn foretold(root: &Path, more: &[&str]) -> String {
+    let out = scratch();
+    let more = [&["--dry-run"], more].concat();
+    let run = build(root, &out.path().join("s.img"), &more);
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{said}");
+    said
+}
+
 #[test]
 fn a_root_with_a_bare_shell_for_an_init() {
     let Some(debian) = debian() else { return };
-    let (root, out) = (root_with_kernel(&debian), scratch());
+    let root = root_with_kernel(&debian);
     fs::create_dir(root.path().join("bin")).unwrap();
     fs::rename(root.path().join("sbin/init"), root.path().join("bin/sh")).unwrap();
-    let said = |more: &[&str]| {
-        let more = [&["--dry-run"], more].concat();
-        let run = build(root.path(), &out.path().join("s.img"), &more);
-        let said = String::from_utf8_lossy(&run.stderr).into_owned();
-        assert!(run.status.success(), "{said}");
-        said
-    };
-    assert!(said(&[]).contains("warning: the root has no init"));
-    let told = said(&["--cmdline", "init=/bin/sh"]);
+    assert!(foretold(root.path(), &[]).contains("warning: the root has no init"));
+    let told = foretold(root.path(), &["--cmdline", "init=/bin/sh"]);
     assert!(!told.contains("has no init"), "{told}");
 }
 
@@ -79,6 +83,49 @@ fn an_init_that_is_named_and_is_not_a_program_there() {
         assert_fails(&run, 3, &["has no init", named, "hint: "]);
     }
     assert_empty(out.path());
+}
+
+#[test]
+fn accounts_that_are_missing_or_left_out_let_nobody_in() {
+    let Some(debian) = debian() else { return };
+    let root = root_with_kernel(&debian);
+    let warning = "warning: no account can log in: there is no /etc/passwd";
+    assert!(!foretold(root.path(), &[]).contains("can log in"));
+    assert!(foretold(root.path(), &["-x", "etc/passwd"]).contains(warning));
+    fs::remove_file(root.path().join("etc/passwd")).unwrap();
+    assert!(foretold(root.path(), &[]).contains(warning));
+}
+
+#[test]
+fn modules_that_are_left_out_are_missed() {
+    let Some(debian) = debian() else { return };
+    let root = root_with_kernel(&debian);
+    let release = release(&debian);
+    let warning = format!("modules of the kernel are left out, lib/modules/{release}");
+    assert!(!foretold(root.path(), &[]).contains(&warning));
+    for pattern in ["lib/modules", "lib/modules/*/kernel"] {
+        let said = foretold(root.path(), &["-x", pattern]);
+        assert!(said.contains(&warning), "{said}");
+    }
+}
+
+#[test]
+fn a_kernel_without_usb_3_is_a_warning() {
+    let Some(debian) = debian() else { return };
+    let root = root_with_kernel(&debian);
+    let modules = root.path().join("lib/modules").join(release(&debian));
+    let index = fs::read_to_string(modules.join("modules.dep")).unwrap();
+    let is_driver = |line: &&str| line.contains("/xhci-pci.ko");
+    let (driver, others): (Vec<_>, Vec<_>) = index.lines().partition(is_driver);
+    assert_eq!(driver.len(), 1, "{driver:?}");
+    fs::remove_file(modules.join("modules.dep")).unwrap();
+    fs::write(modules.join("modules.dep"), others.join("\n")).unwrap();
+    let said = foretold(root.path(), &["--verbose"]);
+    assert!(
+        said.contains("has no driver for USB 3 (xhci_pci)"),
+        "{said}"
+    );
+    assert!(said.contains("  no module  xhci_pci\n"), "{said}");
 }
 
 #[test]
