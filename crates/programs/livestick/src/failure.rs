@@ -36,6 +36,8 @@ pub struct Failure {
     pub error: anyhow::Error,
     /// What to do next, where there is something.
     pub hint: Option<String>,
+    /// Whether the command's own document tells of it already.
+    reported: bool,
 }
 
 impl Failure {
@@ -45,6 +47,7 @@ impl Failure {
             exit,
             error: error.into(),
             hint: None,
+            reported: false,
         }
     }
 
@@ -63,6 +66,20 @@ impl Failure {
             hint: Some(hint.into()),
             ..self
         }
+    }
+
+    /// The command's own document has told of it.
+    #[must_use]
+    pub fn reported(self) -> Self {
+        Self {
+            reported: true,
+            ..self
+        }
+    }
+
+    /// Whether the command's own document tells of it already.
+    pub fn is_reported(&self) -> bool {
+        self.reported
     }
 
     /// The caller asked to stop.

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse_from(args::translate(std::env::args_os()));
+    let json = arguments.command.json();
     let result = match arguments.command {
         args::Command::Plan(plan) => commands::plan::run(*plan),
         args::Command::Build(build) => commands::build::run(*build),
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report::print_failure(&failure);
+            report::print_failure(&failure, json);
             failure.exit.into()
         }
     }

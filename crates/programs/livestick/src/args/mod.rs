@@ -54,6 +54,25 @@ pub enum Command {
     Squashfs(Squashfs),
 }
 
+impl Command {
+    /// Whether a document was asked for.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Plan(plan) => plan.reporting.json,
+            Self::Build(build) => build.reporting.json,
+            Self::Devices(devices) => devices.json,
+            Self::Write(write) => write.reporting.json,
+            Self::Verify(verify) => verify.reporting.json,
+            Self::Inspect(inspect) => inspect.json,
+            Self::Restore(restore) => restore.reporting.json,
+            Self::Squashfs(Squashfs::Create(create)) => create.reporting.json,
+            Self::Squashfs(Squashfs::List(list)) => list.json,
+            Self::Squashfs(Squashfs::Extract(extract)) => extract.reporting.json,
+            Self::Squashfs(Squashfs::Check(check)) => check.reporting.json,
+        }
+    }
+}
+
 /// How a command reports.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Reporting {

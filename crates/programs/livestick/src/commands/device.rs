@@ -17,7 +17,7 @@ pub fn write(args: args::Write) -> Result<(), Failure> {
     let bars = Bars::new(style.volume)?;
     let written = pipeline::device::write(&settings, &bars)?;
     report::print_written(&written, style)?;
-    written.verdict()
+    written.verdict().map_err(Failure::reported)
 }
 
 /// Verifies a stick, and reports; fails where it is damaged.
@@ -29,7 +29,7 @@ pub fn verify(args: args::Verify) -> Result<(), Failure> {
         display.finish();
     })?;
     report::print_verified(&verified, style)?;
-    verified.verdict()
+    verified.verdict().map_err(Failure::reported)
 }
 
 /// Says what is on a stick.

@@ -31,7 +31,7 @@ pub fn print(settings: settings::Plan) -> Result<(), Failure> {
         report::write_page(&plan, path)?;
     }
     match refusal {
-        Some(refusal) => Err(refusal),
-        None => plan.audit.verdict(audit),
+        Some(refusal) => Err(refusal.reported()),
+        None => plan.audit.verdict(audit).map_err(Failure::reported),
     }
 }

@@ -51,5 +51,5 @@ fn check(args: args::Check) -> Result<(), Failure> {
         display.finish();
     })?;
     report::print_checked(&checked, style)?;
-    checked.verdict()
+    checked.verdict().map_err(Failure::reported)
 }

@@ -1,6 +1,6 @@
 //! What came of the commands for devices.
 
-use super::{print_json, say, size, times};
+use super::{print_document, print_json, say, size, times};
 use crate::failure::Failure;
 use crate::pipeline::device::{
     Inspected, Listed, RestoredStick, Row, StickResult, Verified, WrittenSticks,
@@ -184,14 +184,6 @@ pub fn print_restored(restored: &RestoredStick, style: OutputStyle) -> Result<()
         });
     }
     print_json(restored, style)
-}
-
-pub(super) fn print_document(document: &impl serde::Serialize) -> Result<(), Failure> {
-    let style = OutputStyle {
-        json: true,
-        volume: Volume::Quiet,
-    };
-    print_json(document, style)
 }
 
 pub(super) fn print_lines(lines: &[String]) -> Result<(), Failure> {

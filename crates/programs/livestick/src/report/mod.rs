@@ -24,8 +24,29 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Prints why a command failed, and what to do next.
-pub fn print_failure(failure: &Failure) {
+/// Why a command failed, for a script.
+#[derive(Serialize)]
+struct FailureDocument {
+    /// What happened, to what.
+    error: String,
+    /// What to do next, where there is something.
+    hint: Option<String>,
+    /// The code that the program exits with.
+    exit: u8,
+}
+
+/// Prints why a command failed, and what to do next; as a document, too, where one was asked for and
+/// there is none yet.
+pub fn print_failure(failure: &Failure, json: bool) {
+    if json && !failure.is_reported() {
+        let document = FailureDocument {
+            error: format!("{:#}", failure.error),
+            hint: failure.hint.clone(),
+            exit: failure.exit as u8,
+        };
+        // Where it cannot be written, the error itself is the news.
+        let _ = print_document(&document);
+    }
     say(&printable(&format!("error: {:#}", failure.error)));
     if let Some(hint) = &failure.hint {
         say(&printable(&format!("hint: {hint}")));
@@ -58,15 +79,18 @@ pub fn print_built(built: &Built, style: OutputStyle) -> Result<(), Failure> {
 }
 
 fn print_json(document: &impl Serialize, style: OutputStyle) -> Result<(), Failure> {
-    if style.json {
-        let mut document =
-            serde_json::to_vec_pretty(document).context("cannot make the JSON report")?;
-        document.push(b'\n');
-        std::io::stdout()
-            .write_all(&document)
-            .context("cannot write the JSON report")?;
+    match style.json {
+        true => print_document(document),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn print_document(document: &impl Serialize) -> Result<(), Failure> {
+    let mut document =
+        serde_json::to_vec_pretty(document).context("cannot make the JSON report")?;
+    document.push(b'\n');
+    let written = std::io::stdout().write_all(&document);
+    Ok(written.context("cannot write the JSON report")?)
 }
 
 fn times(stages: &[StageTime]) -> String {

@@ -1,7 +1,8 @@
 //! The rules by which a stick differs from its source.
 
 use crate::failure::Failure;
-use crate::report::device::{print_document, print_lines};
+use crate::report::device::print_lines;
+use crate::report::print_document;
 use livestick_capture::RuleSet;
 use serde::Serialize;
 

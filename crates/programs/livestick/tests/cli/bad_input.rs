@@ -26,6 +26,27 @@ fn a_source_that_is_not_there() {
     assert_empty(out.path());
 }
 
+/// A script that asked for a document gets one in any case, and one alone.
+#[test]
+fn a_failure_is_a_document_too() {
+    let (root, out) = (bare_root(), scratch());
+    let image = out.path().join("s.img");
+    let failed = build(Path::new("/nonexistent/root"), &image, &["--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    let error = document["error"].as_str().unwrap();
+    assert!(error.contains("cannot open /nonexistent/root"), "{error}");
+    assert_eq!(document["exit"], 3);
+    assert_eq!(failed.status.code(), Some(3));
+
+    let mut command = livestick();
+    let planned = command.args(["plan", "--json"]).arg(root.path());
+    let planned = planned.output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
+    assert!(document["refusal"]["reason"].is_string(), "{document}");
+    assert_eq!(planned.status.code(), Some(3));
+    assert_empty(out.path());
+}
+
 #[test]
 fn a_source_that_is_a_file() {
     let out = scratch();

@@ -32,7 +32,8 @@ pub fn list(settings: &List) -> Result<(), Failure> {
         Err(Trouble::Output(error)) => {
             Err(anyhow::Error::new(error).context("cannot write the list"))?
         }
-        Err(Trouble::Failed(failure)) => Err(*failure),
+        // The document broke off in its middle: another one behind it would be no help.
+        Err(Trouble::Failed(failure)) => Err(failure.reported()),
         Ok(()) => Ok(()),
     }
 }
