@@ -12,9 +12,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use livestick_boot_tests::matrix::{Outcome, Runner, Scenario, scenarios};
 use page::Page;
+use std::collections::VecDeque;
 use std::fs;
-use std::path::Path;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
 use std::time::Instant;
 
 /// Which scenarios are run.
@@ -29,10 +33,13 @@ pub struct Options {
     /// Of these, only those that have not passed yet.
     #[arg(long)]
     not_passed: bool,
+    /// How many at a time: less time for all of them, more for each.
+    #[arg(long, value_name = "N", default_value_t = NonZero::<usize>::MIN)]
+    jobs: NonZero<usize>,
 }
 
-/// Runs scenarios one after another. Each result is in the page as soon as it is known, beside those
-/// of earlier runs. Fails where one of them did.
+/// Runs scenarios. Each result is in the page as soon as it is known, beside those of earlier runs.
+/// Fails where one of them did.
 pub fn boot_matrix(options: &Options) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("making sticks of whole roots needs root, so run this as root");
@@ -45,7 +52,7 @@ pub fn boot_matrix(options: &Options) -> Result<()> {
         Job::CrossChecks,
     ])?;
     let workspace = Workspace::find()?;
-    let mut page = Page::read(workspace.root(), machine::describe(&machine::BOOT_TOOLS)?)?;
+    let page = Page::read(workspace.root(), machine::describe(&machine::BOOT_TOOLS)?)?;
     let mut chosen = choose(scenarios(), options)?;
     if options.not_passed {
         chosen.retain(|scenario| !page.passed(scenario.name));
@@ -59,37 +66,86 @@ pub fn boot_matrix(options: &Options) -> Result<()> {
         .args(["-maxdepth", "1", "-name", "boots-*"])
         .args(["-exec", "rm", "-rf", "{}", "+"]))?;
 
-    let root = |root: livestick_boot_tests::matrix::Root| {
-        let recipe = Root::from_str(root.name(), false).map_err(|name| anyhow!(name))?;
-        roots::make(&workspace, recipe)
+    let count = chosen.len();
+    let session = Session {
+        workspace,
+        program,
+        folder,
+        waiting: Mutex::new(chosen.into()),
+        root: Mutex::new(()),
+        page: Mutex::new(page),
+        failed: Mutex::default(),
     };
-    let mut runner = Runner::new(program, &folder, &root)?;
-    let mut failed = Vec::new();
-    for (index, scenario) in chosen.iter().enumerate() {
-        let rest = chosen.get(index..).unwrap_or_default();
-        runner.keep_only(rest);
-        let start = Instant::now();
-        eprintln!("{}: {} ...", scenario.name, scenario.what);
-        let outcome = runner.run(scenario);
-        keep(&folder, scenario, &outcome)?;
-        page.put(scenario, &outcome);
-        page.save()?;
-        let verdict = match &outcome.problems[..] {
-            [] => "passed".to_owned(),
-            problems => format!("FAILED: {}", problems.join("; ")),
-        };
-        println!(
-            "{}: {verdict} ({} s)",
-            scenario.name,
-            start.elapsed().as_secs()
-        );
-        failed.extend((!outcome.passed()).then_some(scenario.name));
-    }
-    println!("{} of {} passed", chosen.len() - failed.len(), chosen.len());
+    thread::scope(|scope| {
+        let workers = (0..options.jobs.get()).map(|_| scope.spawn(|| session.work()));
+        let workers: Vec<_> = workers.collect();
+        let mut ends = workers.into_iter().map(|worker| worker.join());
+        ends.try_for_each(|end| end.map_err(|_| anyhow!("a worker broke off"))?)
+    })?;
+    let failed = session.failed.into_inner().unwrap_or_default();
+    println!("{} of {count} passed", count - failed.len());
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
+}
+
+/// What the workers share.
+struct Session {
+    workspace: Workspace,
+    program: PathBuf,
+    /// Of the sticks, and of what was seen.
+    folder: PathBuf,
+    waiting: Mutex<VecDeque<Scenario>>,
+    /// Held while a root is made: two would make the same one.
+    root: Mutex<()>,
+    page: Mutex<Page>,
+    failed: Mutex<Vec<&'static str>>,
+}
+
+impl Session {
+    /// Runs one waiting scenario after another.
+    fn work(&self) -> Result<()> {
+        let root = |root: livestick_boot_tests::matrix::Root| {
+            let recipe = Root::from_str(root.name(), false).map_err(|name| anyhow!(name))?;
+            let _alone = lock(&self.root)?;
+            roots::make(&self.workspace, recipe)
+        };
+        let mut runner = Runner::new(self.program.clone(), &self.folder, &root)?;
+        while let Some(scenario) = self.next(&mut runner)? {
+            let start = Instant::now();
+            eprintln!("{}: {} ...", scenario.name, scenario.what);
+            let outcome = runner.run(&scenario);
+            keep(&self.folder, &scenario, &outcome)?;
+            let mut page = lock(&self.page)?;
+            page.put(&scenario, &outcome);
+            page.save()?;
+            let verdict = match &outcome.problems[..] {
+                [] => "passed".to_owned(),
+                problems => format!("FAILED: {}", problems.join("; ")),
+            };
+            println!(
+                "{}: {verdict} ({} s)",
+                scenario.name,
+                start.elapsed().as_secs()
+            );
+            lock(&self.failed)?.extend((!outcome.passed()).then_some(scenario.name));
+        }
+        Ok(())
+    }
+
+    /// The next one; images that none of the others needs go before it comes.
+    fn next(&self, runner: &mut Runner) -> Result<Option<Scenario>> {
+        let mut waiting = lock(&self.waiting)?;
+        runner.keep_only(waiting.iter());
+        Ok(waiting.pop_front())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    mutex
+        .lock()
+        .map_err(|_| anyhow!("another worker broke off"))
 }
 
 fn choose(all: Vec<Scenario>, options: &Options) -> Result<Vec<Scenario>> {
@@ -134,6 +190,7 @@ mod tests {
             all,
             only: only.iter().map(ToString::to_string).collect(),
             not_passed: false,
+            jobs: NonZero::<usize>::MIN,
         };
         let scenarios = choose(scenarios(), &options)?;
         Ok(scenarios.iter().map(|scenario| scenario.name).collect())
