@@ -84,7 +84,8 @@ impl fmt::Display for Compression {
     }
 }
 
-/// What happens to files that cannot be read.
+/// What happens to files that cannot be read. Those that are gone by then (`NotFound`) are left out and
+/// named in the summary in any case: a system that runs deletes files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unreadable {
     /// The first one is an error.

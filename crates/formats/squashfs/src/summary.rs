@@ -29,6 +29,9 @@ pub struct Summary {
     pub clamped_times: Vec<Vec<u8>>,
     /// The source paths of the files that were left out: [`Unreadable::Skip`](crate::Unreadable).
     pub skipped: Vec<Vec<u8>>,
+    /// The source paths of the files that were scanned, and gone when they were to be read. They are left
+    /// out, under all their names.
+    pub vanished: Vec<Vec<u8>>,
     /// The source paths of files that changed since they were scanned or while they were read, and
     /// that were read again. What is in the image is one state of each.
     pub changed: Vec<Vec<u8>>,

@@ -112,7 +112,11 @@ fn summary(
     length_bytes: u64,
 ) -> Summary {
     let path = |file: usize| plan.tree.source_path(plan.files[file].node);
-    let left_out = |file: &usize| layout.contents(*file).is_none();
+    let files = |vanished| {
+        let left_out = (0..plan.files.len()).filter(|file| layout.contents(*file).is_none());
+        let left_out = left_out.filter(move |file| layout.is_vanished(*file) == vanished);
+        left_out.map(path).collect()
+    };
     Summary {
         length_bytes,
         bytes_used,
@@ -126,7 +130,8 @@ fn summary(
         duplicate_bytes: tally.duplicate_bytes,
         sparse_bytes: tally.sparse_bytes,
         clamped_times: tally.clamped_times,
-        skipped: (0..plan.files.len()).filter(left_out).map(path).collect(),
+        skipped: files(false),
+        vanished: files(true),
         changed: layout.changed().iter().copied().map(path).collect(),
         lost_xattrs: tally.lost_xattrs,
     }

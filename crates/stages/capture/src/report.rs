@@ -24,6 +24,8 @@ pub struct Report {
     pub mounts: Vec<MountDecision>,
     /// What could not be read.
     pub unreadable: Vec<PathBuf>,
+    /// What was listed, and gone when it was looked at.
+    pub vanished: Vec<PathBuf>,
     /// What the source lacks and the stick has.
     pub added: Vec<PathBuf>,
     /// What has other contents than in the source.

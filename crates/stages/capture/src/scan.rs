@@ -62,12 +62,20 @@ impl Scan<'_> {
             tree, mut report, ..
         } = self;
         report.unreadable.sort();
+        report.vanished.sort();
         Ok(Capture { tree, report })
     }
 
-    /// Names what cannot be read, or gives up because of it.
+    /// Names what cannot be read or is gone, or gives up because of it.
     fn tolerate(&mut self, error: CaptureError) -> Result<(), CaptureError> {
         match (error, self.filter.options().unreadable) {
+            // A system that runs deletes files: what is gone is no part of it any more.
+            (CaptureError::Unreadable { path, source }, _)
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                self.report.vanished.push(path);
+                Ok(())
+            }
             (CaptureError::Unreadable { path, .. }, Unreadable::Skip) => {
                 self.report.unreadable.push(path);
                 Ok(())

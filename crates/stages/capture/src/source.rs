@@ -164,11 +164,15 @@ impl Source {
     ) -> Result<(), CaptureError> {
         for (path, source) in self.files.unreadable(&capture.tree) {
             match unreadable {
+                _ if source.kind() == io::ErrorKind::NotFound => {
+                    capture.report.vanished.push(path);
+                }
                 Unreadable::Fail => return Err(CaptureError::Unreadable { path, source }),
                 Unreadable::Skip => capture.report.unreadable.push(path),
             }
         }
         capture.report.unreadable.sort();
+        capture.report.vanished.sort();
         Ok(())
     }
 

@@ -272,10 +272,14 @@ mod tests {
             length_bytes: 10,
             content: livestick_tree::Content::Source,
         };
+        tree.add(Tree::ROOT, b"odd", METADATA, kind.clone(), Box::default())
+            .unwrap();
         tree.add(Tree::ROOT, b"gone", METADATA, kind, Box::default())
             .unwrap();
-        let empty = tempfile::tempdir().unwrap();
-        let source = RootDirectory::open(empty.path()).unwrap();
+        // What is a directory by now cannot be read as a file.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("odd")).unwrap();
+        let source = RootDirectory::open(folder.path()).unwrap();
         let estimate = |unreadable| {
             let options = Options {
                 unreadable,
@@ -284,7 +288,7 @@ mod tests {
             estimate(&tree, &source, &options, 1 << 20, &NoProgress)
         };
         let failed = estimate(crate::Unreadable::Fail).unwrap_err();
-        assert!(failed.to_string().contains("gone"), "{failed}");
+        assert!(failed.to_string().contains("odd"), "{failed}");
         assert_eq!(estimate(crate::Unreadable::Skip).unwrap().stored_bytes, 0);
     }
 }

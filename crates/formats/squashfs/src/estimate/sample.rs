@@ -7,6 +7,7 @@ use crate::{Options, Unreadable, WriteError};
 use livestick_blockio::Progress;
 use livestick_tree::{ContentSource, SourceFile};
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
@@ -246,11 +247,13 @@ impl Sampler<'_> {
         });
         match (read, self.options.unreadable) {
             (Ok(machine), _) => Ok(Some(machine)),
-            (Err(_), Unreadable::Skip) => {
+            (Err(error), policy)
+                if policy == Unreadable::Skip || error.kind() == io::ErrorKind::NotFound =>
+            {
                 bytes.truncate(start);
                 Ok(None)
             }
-            (Err(source), Unreadable::Fail) => Err(WriteError::Unreadable {
+            (Err(source), _) => Err(WriteError::Unreadable {
                 path: self.plan.tree.source_path(self.plan.files[piece.file].node),
                 source,
             }),
@@ -270,19 +273,19 @@ impl Sampler<'_> {
         })
     }
 
-    fn open(&self, file: usize) -> std::io::Result<Box<dyn SourceFile>> {
+    fn open(&self, file: usize) -> io::Result<Box<dyn SourceFile>> {
         self.plan.tree.open(self.plan.files[file].node, self.source)
     }
 }
 
 /// Fills the buffer, unless the file ends first.
-fn read_up_to(open: &dyn SourceFile, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+fn read_up_to(open: &dyn SourceFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
         match open.read_at(&mut buffer[done..], offset + done as u64) {
             Ok(0) => break,
             Ok(count) => done += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }

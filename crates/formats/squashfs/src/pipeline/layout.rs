@@ -28,6 +28,8 @@ pub(super) struct Placements {
 pub(super) enum Placement {
     /// Nowhere: it was left out.
     Absent,
+    /// Nowhere: it was gone.
+    Vanished,
     /// In its blocks, and its end in a fragment: which, and from which byte on.
     Stored(u64, Option<(u32, u32)>),
     /// Where an equal file is.
@@ -159,7 +161,7 @@ impl Layout {
     /// The contents of a file; `None` where it was left out.
     pub(crate) fn contents(&self, file: usize) -> Option<Contents<'_>> {
         match self.placements.files[file] {
-            Placement::Absent => None,
+            Placement::Absent | Placement::Vanished => None,
             Placement::Same(original) => self.contents(original).map(|contents| Contents {
                 duplicate: true,
                 ..contents
@@ -189,6 +191,11 @@ impl Layout {
     /// Files that were not read at the first try, in the order of the plan.
     pub(crate) fn changed(&self) -> &[usize] {
         &self.placements.changed
+    }
+
+    /// Whether a file was gone when its turn came.
+    pub(crate) fn is_vanished(&self, file: usize) -> bool {
+        matches!(self.placements.files.get(file), Some(Placement::Vanished))
     }
 }
 

@@ -107,8 +107,8 @@ enum Item<'a> {
         original: usize,
         stamp: Stamp,
     },
-    /// A file cannot be read and is left out.
-    Skip { file: usize },
+    /// A file cannot be read, or is gone, and is left out.
+    Skip { file: usize, vanished: bool },
 }
 
 /// A file that shares a buffer with others, and where in it its bytes are.

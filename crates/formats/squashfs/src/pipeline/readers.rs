@@ -137,8 +137,10 @@ impl<'a> Batch<'a, '_> {
     }
 
     fn unreadable(&mut self, file: usize, source: io::Error) -> Result<(), Stopped> {
+        let vanished = source.kind() == io::ErrorKind::NotFound;
         match self.shared.options.unreadable {
-            Unreadable::Skip => self.send(Item::Skip { file }),
+            _ if vanished => self.send(Item::Skip { file, vanished }),
+            Unreadable::Skip => self.send(Item::Skip { file, vanished }),
             Unreadable::Fail => {
                 let path = self.shared.path(file);
                 Err(self.shared.fail(WriteError::Unreadable { path, source }))

@@ -98,8 +98,11 @@ impl<'a> Sequencer<'a, '_, '_> {
                 self.duplicate(file, original, stamp);
                 Ok(())
             }
-            Item::Skip { file } => {
-                self.placements.files[file] = Placement::Absent;
+            Item::Skip { file, vanished } => {
+                self.placements.files[file] = match vanished {
+                    true => Placement::Vanished,
+                    false => Placement::Absent,
+                };
                 self.step(Step::Void { file })
             }
         }

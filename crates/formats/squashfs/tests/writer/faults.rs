@@ -31,6 +31,7 @@ enum Act {
     /// It ends at this place, though it said that it is longer: it was cut after it was opened.
     Cut(Vec<u8>, usize),
     Gone,
+    Refused,
 }
 
 #[derive(Default)]
@@ -56,6 +57,7 @@ impl ContentSource for Scripted {
         let time = opened.fetch_add(1, Ordering::Relaxed);
         match script[time.min(script.len() - 1)].clone() {
             Act::Gone => Err(io::ErrorKind::NotFound.into()),
+            Act::Refused => Err(io::ErrorKind::PermissionDenied.into()),
             act => Ok(Box::new(ScriptedFile(act, AtomicU64::new(0)))),
         }
     }
@@ -70,7 +72,7 @@ impl ScriptedFile {
             | Act::Restless(bytes)
             | Act::Broken(bytes, _)
             | Act::Cut(bytes, _) => bytes,
-            Act::Gone => &[],
+            Act::Gone | Act::Refused => &[],
         }
     }
 }
@@ -209,8 +211,8 @@ fn with_unreadable(broken: &[(usize, Act)]) -> (Tree, Scripted) {
 fn unreadable() -> Vec<(usize, Act)> {
     let large = noise(9, 5 * BLOCK);
     vec![
-        (100, Act::Gone),
-        (large.len(), Act::Gone),
+        (100, Act::Refused),
+        (large.len(), Act::Refused),
         (500, Act::Broken(text(1, 500), 0)),
         (large.len(), Act::Broken(large, 2 * BLOCK)),
     ]
@@ -252,6 +254,28 @@ fn unreadable_files_are_left_out_under_all_their_names() {
     assert_holds(&image, &left, &|id| match &source.files[&id].0[0] {
         Act::Steady(bytes, _) => bytes.clone(),
         _ => panic!("an unreadable file is there"),
+    });
+}
+
+/// A system that runs deletes files between the scan and the reading: no reason to end the work.
+#[test]
+fn files_that_are_gone_are_left_out_under_all_their_names() {
+    let (tree, source) = with_unreadable(&[(100, Act::Gone), (5 * BLOCK, Act::Gone)]);
+    let (image, summary) = image(&tree, &source, &options()).unwrap();
+    let mut vanished = summary.vanished.clone();
+    vanished.sort();
+    assert_eq!(vanished, [b"bad0", b"bad1"]);
+    assert!(summary.skipped.is_empty());
+
+    let mut left = tree.clone();
+    let below = left.lookup(b"below").unwrap();
+    for name in &vanished {
+        left.remove(below, name);
+        left.remove(Tree::ROOT, name);
+    }
+    assert_holds(&image, &left, &|id| match &source.files[&id].0[0] {
+        Act::Steady(bytes, _) => bytes.clone(),
+        _ => panic!("a file that is gone is there"),
     });
 }
 

@@ -73,9 +73,7 @@ pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
     let destination = place.begin(display)?;
     let (written, summary) = root.write(boot.layout, destination, &volume, display)?;
     built.warnings.extend(warnings::of_root(&summary));
-    let unreadable = &mut built.differences.unreadable;
-    unreadable.extend(warnings::paths(&summary.skipped));
-    unreadable.sort();
+    built.differences.add(&summary);
     built.outcome = Some(outcome(&settings, path, &written, &summary));
     let budget = RamBudget::new(workload, written.segments.image_bytes());
     built.ram = Ram::of(budget);

@@ -1,8 +1,10 @@
 //! What came of a build: the source of the report and of its JSON form.
 
+use super::warnings;
 use crate::progress::StageTime;
 use livestick_capture::{Cause, Exclusions, MountDecision, Report};
 use livestick_handoff::{CommandLine, RamBudget};
+use livestick_squashfs::Summary;
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -199,6 +201,9 @@ pub struct Differences {
     /// What could not be read.
     #[serde(serialize_with = "texts")]
     pub unreadable: Vec<PathBuf>,
+    /// What was gone when it was looked at, or read.
+    #[serde(serialize_with = "texts")]
+    pub vanished: Vec<PathBuf>,
     /// What was added.
     #[serde(serialize_with = "texts")]
     pub added: Vec<PathBuf>,
@@ -232,9 +237,18 @@ impl Differences {
         Self {
             omitted: omitted.collect(),
             unreadable: report.unreadable,
+            vanished: report.vanished,
             added: report.added,
             replaced: report.replaced,
         }
+    }
+
+    /// Adds what was found while the files were read.
+    pub(super) fn add(&mut self, summary: &Summary) {
+        self.unreadable.extend(warnings::paths(&summary.skipped));
+        self.unreadable.sort();
+        self.vanished.extend(warnings::paths(&summary.vanished));
+        self.vanished.sort();
     }
 }
 
@@ -278,6 +292,7 @@ mod tests {
         let differences = Differences {
             omitted: Vec::new(),
             unreadable: vec![odd()],
+            vanished: Vec::new(),
             added: Vec::new(),
             replaced: Vec::new(),
         };

@@ -135,7 +135,16 @@ pub fn of_capture(report: &Report) -> Vec<String> {
         let skipped = names(&report.unreadable);
         warnings.push(format!("could not be read, and is left out: {skipped}"));
     }
+    warnings.extend(of_vanished(&report.vanished));
     warnings
+}
+
+/// Of what a system that runs has deleted in the meantime.
+fn of_vanished(paths: &[PathBuf]) -> Option<String> {
+    let vanished = (!paths.is_empty()).then(|| names(paths))?;
+    Some(format!(
+        "was gone when it was to be read, and is left out: {vanished}"
+    ))
 }
 
 /// Of what the image could not take as it was.
@@ -145,6 +154,7 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
         let skipped = names(&paths(&summary.skipped));
         warnings.push(format!("could not be read, and is left out: {skipped}"));
     }
+    warnings.extend(of_vanished(&paths(&summary.vanished)));
     if !summary.changed.is_empty() {
         let changed = names(&paths(&summary.changed));
         warnings.push(format!(

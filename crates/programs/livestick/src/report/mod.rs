@@ -270,10 +270,11 @@ fn differences(built: &Built) -> Vec<String> {
             mount.kind, mount.device, mount.reason
         )
     });
-    let kinds: [(&str, &[PathBuf]); 3] = [
+    let kinds: [(&str, &[PathBuf]); 4] = [
         ("added", &differences.added),
         ("replaced", &differences.replaced),
         ("unreadable", &differences.unreadable),
+        ("gone", &differences.vanished),
     ];
     let lines = kinds.into_iter().flat_map(|(kind, paths)| {
         paths

@@ -22,8 +22,17 @@ pub struct Contents {
     pub files: Files,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+/// What the source has, or had, and the tree has not.
+#[derive(Debug, Default)]
+pub struct Missing {
     /// What could not be read.
     pub unreadable: Vec<PathBuf>,
+    /// What was gone when it was looked at.
+    pub vanished: Vec<PathBuf>,
 }
 
 /// Where files are read.
@@ -71,7 +80,10 @@ impl Contents {
             tree: captured.tree,
             files: Files::Directory(source),
             warnings,
-            unreadable: captured.report.unreadable,
+            missing: Missing {
+                unreadable: captured.report.unreadable,
+                vanished: captured.report.vanished,
+            },
         })
     }
 }
@@ -122,7 +134,7 @@ fn archive(
         tree: archive.tree,
         files: Files::Archive(archive.contents),
         warnings,
-        unreadable: Vec::new(),
+        missing: Missing::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! From a directory or an archive to a SquashFS image.
 
-use super::contents::{Contents, Files};
+use super::contents::{Contents, Files, Missing};
 use super::created::{Counts, Created, Foreseen, Losses};
 use super::destination::Target;
 use super::rewrite;
@@ -28,7 +28,7 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
     };
     let path = target.publish()?;
 
-    let mut created = created(&settings, path, &summary, &ready.unreadable);
+    let mut created = created(&settings, path, &summary, &ready.missing);
     created.warnings = ready.warnings;
     created.warnings.extend(warnings::of_root(&summary));
     created.stages = display.finish();
@@ -53,7 +53,7 @@ pub fn foresee(mut settings: Create, display: &Display) -> Result<Foreseen, Fail
         files: estimate.counts.total(),
         counts: Counts::of(estimate.counts),
         content_bytes: estimate.content_bytes,
-        losses: Losses::foreseen(&estimate, &ready.unreadable),
+        losses: Losses::foreseen(&estimate, &ready.missing),
         warnings,
         stages: display.finish(),
     })
@@ -66,7 +66,7 @@ struct Ready {
     files: Files,
     options: livestick_squashfs::Options,
     warnings: Vec<String>,
-    unreadable: Vec<PathBuf>,
+    missing: Missing,
 }
 
 impl Ready {
@@ -76,21 +76,21 @@ impl Ready {
             mut tree,
             files,
             mut warnings,
-            unreadable,
+            missing,
         } = Contents::read(settings, &target.names(), display)?;
         rewrite_tree(&mut tree, settings)?;
         let mut options = squashfs_options(settings);
-        let (priorities, missing) = rewrite::priorities(&tree, &settings.sort);
+        let (priorities, unknown) = rewrite::priorities(&tree, &settings.sort);
         options.priorities = priorities;
-        let missing = missing.iter();
-        warnings.extend(missing.map(|path| format!("--sort names `{path}`, which is not there")));
+        let unknown = unknown.iter();
+        warnings.extend(unknown.map(|path| format!("--sort names `{path}`, which is not there")));
         Ok(Self {
             target,
             tree,
             files,
             options,
             warnings,
-            unreadable,
+            missing,
         })
     }
 }
@@ -124,7 +124,7 @@ fn created(
     settings: &Create,
     path: Option<PathBuf>,
     summary: &Summary,
-    unreadable: &[PathBuf],
+    missing: &Missing,
 ) -> Created {
     Created {
         path,
@@ -139,7 +139,7 @@ fn created(
         duplicate_files: summary.duplicate_files,
         duplicate_bytes: summary.duplicate_bytes,
         sparse_bytes: summary.sparse_bytes,
-        losses: Losses::of(summary, unreadable),
+        losses: Losses::of(summary, missing),
         warnings: Vec::new(),
         stages: Vec::new(),
     }

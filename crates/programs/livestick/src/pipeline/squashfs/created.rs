@@ -1,5 +1,6 @@
 //! What came of `squashfs create`: the source of the report and of its JSON form.
 
+use super::contents::Missing;
 use crate::progress::StageTime;
 use livestick_squashfs::{Estimate, LostXattr, Summary};
 use serde::Serialize;
@@ -87,6 +88,8 @@ pub struct Losses {
     clamped_times: Vec<String>,
     /// Files that could not be read and are left out.
     unreadable: Vec<String>,
+    /// Files that were gone when they were to be read.
+    vanished: Vec<String>,
     /// Files that changed while they were read, and were read again.
     changed: Vec<String>,
 }
@@ -114,20 +117,22 @@ impl Counts {
 }
 
 impl Losses {
-    pub(super) fn of(summary: &Summary, unreadable: &[PathBuf]) -> Self {
+    pub(super) fn of(summary: &Summary, missing: &Missing) -> Self {
         Self {
             xattrs: summary.lost_xattrs.iter().map(Lost::of).collect(),
             clamped_times: texts(&summary.clamped_times),
-            unreadable: [names(unreadable), texts(&summary.skipped)].concat(),
+            unreadable: [names(&missing.unreadable), texts(&summary.skipped)].concat(),
+            vanished: [names(&missing.vanished), texts(&summary.vanished)].concat(),
             changed: texts(&summary.changed),
         }
     }
 
-    pub(super) fn foreseen(estimate: &Estimate, unreadable: &[PathBuf]) -> Self {
+    pub(super) fn foreseen(estimate: &Estimate, missing: &Missing) -> Self {
         Self {
             xattrs: estimate.lost_xattrs.iter().map(Lost::of).collect(),
             clamped_times: texts(&estimate.clamped_times),
-            unreadable: names(unreadable),
+            unreadable: names(&missing.unreadable),
+            vanished: names(&missing.vanished),
             changed: Vec::new(),
         }
     }
