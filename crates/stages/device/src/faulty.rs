@@ -44,6 +44,7 @@ struct State {
     /// Of each sector in there, the last one.
     latest: HashMap<u64, usize>,
     written_bytes: u64,
+    read_bytes: u64,
 }
 
 impl Faulty {
@@ -57,6 +58,10 @@ impl Faulty {
 
     pub(crate) fn written_bytes(&self) -> u64 {
         self.state().written_bytes
+    }
+
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.state().read_bytes
     }
 
     /// Whether nothing was ever written.
@@ -162,6 +167,7 @@ impl ReadAt for Faulty {
             return Err(Errno::NODEV.into());
         }
         let range = offset..offset + buffer.len() as u64;
+        self.state().read_bytes += buffer.len() as u64;
         match self.fault {
             Fault::ReadError(byte) if range.contains(&byte) => return Err(Errno::IO.into()),
             Fault::WrapsAt(limit) => {

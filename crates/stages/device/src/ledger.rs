@@ -17,6 +17,8 @@ pub(crate) struct Piece {
     pub(crate) length: usize,
     /// Against errors, not against attackers.
     digest: u128,
+    /// Whether it has come back since.
+    pub(crate) is_good: bool,
 }
 
 /// How long a piece is at most: so much is read again where a part of it changes.
@@ -58,15 +60,24 @@ impl Ledger {
                 start,
                 length: bytes.len(),
                 digest: xxh3_128(bytes),
+                is_good: false,
             };
             self.pieces.insert(start, piece);
             start = piece.end();
         }
     }
 
-    /// All of them, in order.
-    pub(crate) fn pieces(&self) -> Vec<Piece> {
-        self.pieces.values().copied().collect()
+    /// Notes that the piece that starts there has come back.
+    pub(crate) fn confirm(&mut self, start: u64) {
+        if let Some(piece) = self.pieces.get_mut(&start) {
+            piece.is_good = true;
+        }
+    }
+
+    /// Those that have not come back yet, in order.
+    pub(crate) fn unconfirmed(&self) -> Vec<Piece> {
+        let pieces = self.pieces.values().copied();
+        pieces.filter(|piece| !piece.is_good).collect()
     }
 }
 
@@ -78,13 +89,17 @@ mod tests {
     fn what_was_written_again_counts() {
         let mut ledger = Ledger::default();
         ledger.note(&vec![1; PIECE_BYTES + 512], 1024);
-        assert_eq!(ledger.pieces().len(), 2);
+        assert_eq!(ledger.unconfirmed().len(), 2);
         let second = 1024 + PIECE_BYTES as u64;
         assert_eq!(ledger.within(second..second + 1)[0].start, second);
         assert_eq!(ledger.within(0..1024), []);
         assert_eq!(ledger.within(second - 1..second + 1).len(), 2);
         ledger.note(&[2; 512], second);
-        let last = ledger.pieces()[1];
+        let last = ledger.unconfirmed()[1];
         assert!(last.is(&[2; 512]) && !last.is(&[1; 512]));
+        ledger.confirm(second);
+        assert_eq!(ledger.unconfirmed().len(), 1);
+        ledger.note(&[2; 512], second);
+        assert_eq!(ledger.unconfirmed().len(), 2, "it was written again");
     }
 }

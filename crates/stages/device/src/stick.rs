@@ -1,7 +1,7 @@
 //! A device that is being written.
 
 use crate::buffer::Buffer;
-use crate::ledger::{Ledger, PIECE_BYTES};
+use crate::ledger::{Ledger, PIECE_BYTES, Piece};
 use crate::probe::Probes;
 use crate::{DeviceError, Medium};
 use livestick_blockio::{Progress, ReadAt, SECTOR_BYTES, WriteAt};
@@ -122,6 +122,52 @@ impl<M: Medium> Stick<M> {
             })
     }
 
+    /// Lets all that was written so far arrive on the medium, from where it is read next.
+    ///
+    /// # Errors
+    /// Where the device does not confirm it.
+    pub fn settle(&self) -> Result<(), DeviceError> {
+        // What comes here at the end must not land on anything else then: it does so now.
+        let wiped = self.medium.write_all_at(&Buffer::zeros(HEAD_BYTES), 0);
+        wiped.map_err(|source| DeviceError::Write {
+            offset_bytes: 0,
+            source,
+        })?;
+        settle(&self.medium)
+    }
+
+    /// Reads what was written behind the first MiB. What comes back as it was need not be read again
+    /// by [`Self::finish`]: that is for those who have called [`Self::settle`] since, and who write
+    /// nothing more but to places that were written before that.
+    ///
+    /// # Errors
+    /// Where the device fails, or gives back something else, or nothing was written there.
+    pub fn reread(&self, buffer: &mut [u8], offset_bytes: u64) -> Result<(), DeviceError> {
+        let end_bytes = offset_bytes + buffer.len() as u64;
+        let mut state = self.state();
+        let mut next = offset_bytes;
+        for piece in state.ledger.within(offset_bytes..end_bytes) {
+            if piece.start > next {
+                break;
+            }
+            let mut found = Buffer::zeros(piece.length);
+            self.reread_piece(&piece, &mut found)?;
+            state.ledger.confirm(piece.start);
+            let until = piece.end().min(end_bytes);
+            let place = |of: u64, from: u64| usize::try_from(of - from).unwrap_or_default();
+            buffer[place(next, offset_bytes)..place(until, offset_bytes)]
+                .copy_from_slice(&found[place(next, piece.start)..place(until, piece.start)]);
+            next = until;
+        }
+        match next == end_bytes {
+            true => Ok(()),
+            false => Err(DeviceError::Read {
+                offset_bytes: next,
+                source: io::Error::other("nothing was written there"),
+            }),
+        }
+    }
+
     /// Reads back all that was written, and then lets the device be what it has become: the first MiB
     /// is written, its partition table last.
     ///
@@ -129,7 +175,7 @@ impl<M: Medium> Stick<M> {
     /// Where the device fails, or gives back something else. It boots nowhere then.
     pub fn finish(self, progress: &dyn Progress) -> Result<(), DeviceError> {
         progress.start("flush", None);
-        settle(&self.medium)?;
+        self.settle()?;
         self.read_back(progress)?;
         progress.start("finish", None);
         let published = self.publish();
@@ -145,7 +191,7 @@ impl<M: Medium> Stick<M> {
     }
 
     fn read_back(&self, progress: &dyn Progress) -> Result<(), DeviceError> {
-        let pieces = self.state().ledger.pieces();
+        let pieces = self.state().ledger.unconfirmed();
         let total_bytes: u64 = pieces.iter().map(|piece| piece.length as u64).sum();
         progress.start("read back", Some(total_bytes));
         let mut buffer = Buffer::zeros(PIECE_BYTES);
@@ -153,22 +199,26 @@ impl<M: Medium> Stick<M> {
             if progress.interrupted() {
                 return Err(DeviceError::Interrupted);
             }
-            let found = &mut buffer[..piece.length];
-            let offset_bytes = piece.start;
-            let read = self.medium.read_exact_at(found, offset_bytes);
-            read.map_err(|source| DeviceError::Read {
-                offset_bytes,
-                source,
-            })?;
-            if !piece.is(found) {
-                return Err(DeviceError::Differs { offset_bytes });
-            }
+            self.reread_piece(piece, &mut buffer[..piece.length])?;
             progress.advance(piece.length as u64);
         }
         let state = self.state();
         self.probes.check(&self.medium, |place| {
             !state.ledger.within(place..place + 4096).is_empty()
         })
+    }
+
+    fn reread_piece(&self, piece: &Piece, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let offset_bytes = piece.start;
+        let read = self.medium.read_exact_at(buffer, offset_bytes);
+        read.map_err(|source| DeviceError::Read {
+            offset_bytes,
+            source,
+        })?;
+        match piece.is(buffer) {
+            true => Ok(()),
+            false => Err(DeviceError::Differs { offset_bytes }),
+        }
     }
 
     /// The rest of the first MiB, and then the first sector.
@@ -353,6 +403,61 @@ mod tests {
                 medium.is_bootable() && !matches!(fault, Fault::WriteError(0) | Fault::Drop(0));
             assert!(!boots, "{fault:?}");
         }
+    }
+
+    /// Counterfeits whose addresses wrap anywhere, not only at powers of two: what is read back while
+    /// it is written does not hide them.
+    #[test]
+    fn a_stick_that_is_called_good_holds_what_was_written() {
+        let body = noise(9 << 20);
+        let mut good = 0;
+        for number in 1..=64 {
+            // Every sector from 3 to 14 MiB may be the last one.
+            let limit = 3 * MIB + number * 350 * 512;
+            let medium = Faulty::new(SIZE, Fault::WrapsAt(limit));
+            let written = Stick::begin(&medium).and_then(|stick| {
+                stick.put(&body[..100_000], 2 * MIB)?;
+                stick.put(&body[100_000..], 3 * MIB)?;
+                stick.put(&body[..100_000], 2 * MIB)?;
+                stick.settle()?;
+                let mut found = vec![0; body.len() - 100_000];
+                for (index, piece) in found.chunks_mut(1 << 20).enumerate() {
+                    stick.reread(piece, 3 * MIB + index as u64 * MIB)?;
+                }
+                assert!(found == body[100_000..]);
+                stick.put(&body[1..100_001], 2 * MIB)?;
+                stick.put(&[1; 512], 0)?;
+                stick.finish(&NoProgress)
+            });
+            let is_whole = medium.bytes(0, 512) == [1; 512]
+                && medium.bytes(2 * MIB, 100_000) == body[1..100_001]
+                && medium.bytes(3 * MIB, body.len() - 100_000) == body[100_000..];
+            assert!(written.is_err() || is_whole, "it wraps at byte {limit}");
+            good += u32::from(written.is_ok());
+        }
+        assert!(good < 64, "no counterfeit was found");
+    }
+
+    #[test]
+    fn what_has_come_back_is_not_read_again() {
+        let medium = Faulty::new(SIZE, Fault::None);
+        let stick = Stick::begin(&medium).unwrap();
+        let body = noise(5 << 20);
+        stick.put(&body, 2 * MIB).unwrap();
+        stick.settle().unwrap();
+        let before = medium.read_bytes();
+        let mut found = vec![0; body.len() - 700];
+        stick.reread(&mut found, 2 * MIB + 700).unwrap();
+        assert!(found == body[700..]);
+        assert!(
+            stick.reread(&mut found[..10], 8 * MIB).is_err(),
+            "of the past"
+        );
+        stick.put(b"new", 3 * MIB + 5).unwrap();
+        stick.finish(&NoProgress).unwrap();
+        // The piece that changed is read to be changed, and is read back, and there are probes.
+        let read = medium.read_bytes() - before;
+        assert!((7 * MIB..9 * MIB).contains(&read), "{read}");
     }
 
     #[test]
