@@ -28,6 +28,18 @@ pub trait Device: ReadAt + WriteAt + Send + Sync + fmt::Debug {
     /// What the device reports.
     fn zero(&self, extent: Extent) -> io::Result<()>;
 
+    /// Lets everything that was written so far arrive, so that it is read from the medium next.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn settle(&self) -> io::Result<()>;
+
+    /// Fills the buffer with what was written there; it need not be read again by [`Self::finish`].
+    ///
+    /// # Errors
+    /// Where the device fails, or gives back something else than was written.
+    fn reread(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()>;
+
     /// Reads everything back, and lets the device boot.
     ///
     /// # Errors
@@ -75,14 +87,43 @@ impl Destination {
         }
     }
 
-    /// Sees to what must read as zeros on an image of so many bytes. Returns how many it wrote.
-    pub(crate) fn clear(&self, zeros: &[Extent], length_bytes: u64) -> io::Result<u64> {
+    /// Whether what was there before shows where nothing is written.
+    pub(crate) fn has_a_past(&self) -> bool {
+        matches!(self, Self::Device(_))
+    }
+
+    /// Writes zeros where something of the past would show. Returns how many.
+    pub(crate) fn zero(&self, extents: &[Extent]) -> io::Result<u64> {
         match self {
-            Self::File(output) => output.file().set_len(length_bytes).map(|()| 0),
+            Self::File(_) => Ok(0),
             Self::Device(device) => {
-                zeros.iter().try_for_each(|extent| device.zero(*extent))?;
-                Ok(zeros.iter().map(Extent::length_bytes).sum())
+                extents.iter().try_for_each(|extent| device.zero(*extent))?;
+                Ok(extents.iter().map(Extent::length_bytes).sum())
             }
+        }
+    }
+
+    /// Makes the image as long as this.
+    pub(crate) fn set_length(&self, length_bytes: u64) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.file().set_len(length_bytes),
+            Self::Device(_) => Ok(()),
+        }
+    }
+
+    /// What is read next comes from where it will be.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Device(device) => device.settle(),
+        }
+    }
+
+    /// Fills the buffer with what was written there.
+    pub(crate) fn reread(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.file().read_exact_at(buffer, offset_bytes),
+            Self::Device(device) => device.reread(buffer, offset_bytes),
         }
     }
 

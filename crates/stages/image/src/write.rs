@@ -6,7 +6,7 @@ use crate::eager_file::EagerFile;
 use crate::identity::Numbers;
 use crate::layout::{Root, seal_range};
 use crate::{BootCode, BoxError, Identities, Label, Layout, Timestamp, WriteError};
-use livestick_blockio::{Progress, ReadAt, Slice, WriteAt};
+use livestick_blockio::{Extent, Progress, SECTOR_BYTES, Slice, WriteAt};
 use livestick_handoff::{Identity, Manifest, Segments, paths};
 use livestick_volume::{FinalLength, Finished, Options, Place};
 use sha2::{Digest, Sha256};
@@ -69,12 +69,15 @@ impl Layout {
         pass.require_space()?;
         pass.put_files()?;
         let image = pass.put_root(write_root)?;
-        let root = pass.read_back(&image)?;
+        let segments = pass.segments(&image)?;
+        pass.put_initrd()?;
+        pass.take_places(segments, settings)?;
+        let root = pass.read_back(&image, segments)?;
         let numbers = settings.identities.numbers(root.sha256)?;
         let options = volume_options(settings, numbers);
         let boot = Sha256::digest(livestick_volume::boot_bytes(&options)).into();
         let texts = pass.put_what_follows_the_root(&root, numbers, boot)?;
-        let finished = self.finish(&texts, &root, &options)?;
+        let finished = self.finish(&texts, root.segments, &options)?;
         pass.put_volume(&finished)?;
         let written_bytes = pass.written_bytes;
         destination
@@ -96,30 +99,28 @@ impl Layout {
     /// that.
     #[must_use]
     pub fn length_bytes(&self, root_bytes: u64, settings: &Settings) -> Option<u64> {
-        let root = Root {
-            segments: Segments::new(root_bytes, self.longest.segment_bytes())?,
-            sha256: [0; 32],
-            segments_sha256: Vec::new(),
-            superblock_sha256: [0; 32],
-        };
-        let numbers = Identities::FromDigest.numbers(root.sha256).ok()?;
-        let mut texts = Vec::new();
-        for path in [paths::MANIFEST, paths::CHECKSUMS] {
-            let length_bytes = self.plan.place(path)?.limit_bytes;
-            texts.push(FinalLength { path, length_bytes });
-        }
-        let options = volume_options(settings, numbers);
-        let finished = self.finish(&texts, &root, &options).ok()?;
-        Some(finished.length_bytes)
+        let segments = Segments::new(root_bytes, self.longest.segment_bytes())?;
+        let draft = self.draft(segments, settings).ok()?;
+        Some(draft.length_bytes)
+    }
+
+    /// The volume as far as it is known before the root image's digest is.
+    fn draft(&self, segments: Segments, settings: &Settings) -> Result<Finished, WriteError> {
+        let numbers = Identities::FromDigest.numbers([0; 32])?;
+        let texts = TEXTS.map(|path| FinalLength {
+            path,
+            length_bytes: self.plan.place(path).map_or(0, |place| place.limit_bytes),
+        });
+        self.finish(&texts, segments, &volume_options(settings, numbers))
     }
 
     fn finish(
         &self,
         texts: &[FinalLength<'_>],
-        root: &Root,
+        segments: Segments,
         options: &Options,
     ) -> Result<Finished, WriteError> {
-        let segments: Vec<_> = root.segments.iter().collect();
+        let segments: Vec<_> = segments.iter().collect();
         let segments = segments.iter().map(|segment| FinalLength {
             path: &segment.path,
             length_bytes: segment.length_bytes,
@@ -148,6 +149,9 @@ struct Pass<'a> {
     checksums: Checksums,
     written_bytes: u64,
 }
+
+/// What says of the other files what they are.
+const TEXTS: [&str; 2] = [paths::MANIFEST, paths::CHECKSUMS];
 
 /// How much is read back at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -197,15 +201,53 @@ impl<'a> Pass<'a> {
         Ok(image)
     }
 
-    /// The digests of what was written.
-    fn read_back(&self, image: &RootImage) -> Result<Root, WriteError> {
-        self.progress.start("checksum", Some(image.length_bytes));
-        let place = self.root_place();
+    fn segments(&self, image: &RootImage) -> Result<Segments, WriteError> {
         let segment_bytes = self.layout.longest.segment_bytes();
         let segments = Segments::new(image.length_bytes, segment_bytes);
-        let segments = segments.ok_or(WriteError::RootTooLong {
-            limit_bytes: place.length(),
-        })?;
+        segments.ok_or(WriteError::RootTooLong {
+            limit_bytes: self.root_place().length(),
+        })
+    }
+
+    /// All but the seal, which is not known yet.
+    fn put_initrd(&mut self) -> Result<(), WriteError> {
+        self.progress.start("initramfs", None);
+        let layout = self.layout;
+        self.put(paths::INITRD, &layout.contents.initrd.bytes)
+    }
+
+    /// Writes to every place that anything will be written to after the root image was read back: on
+    /// a device that is smaller than it says, that could damage the image, and so it does it before.
+    fn take_places(&mut self, segments: Segments, settings: &Settings) -> Result<(), WriteError> {
+        if !self.output.has_a_past() {
+            return Ok(());
+        }
+        let draft = self.layout.draft(segments, settings)?;
+        let texts = TEXTS.iter().filter_map(|path| self.layout.plan.place(path));
+        let writes = draft.writes.iter();
+        let writes = writes.map(|write| (write.offset_bytes, write.bytes.len() as u64));
+        let places = texts.map(|place| (place.offset_bytes, place.limit_bytes));
+        let places = places.chain(writes).map(|(offset, length)| Extent {
+            start_lba: offset / SECTOR_BYTES,
+            length_sectors: length.div_ceil(SECTOR_BYTES),
+        });
+        let extents: Vec<_> = draft.zeros.iter().copied().chain(places).collect();
+        let zeroed = self.output.zero(&extents);
+        self.written_bytes +=
+            zeroed.map_err(|source| self.write_failed("the volume's tables", source))?;
+        self.progress.start("flush", None);
+        let settled = self.output.settle();
+        settled.map_err(|source| self.write_failed("the root image", source))
+    }
+
+    /// The digests of what was written. Of a device, this is where the root image is verified.
+    fn read_back(&self, image: &RootImage, segments: Segments) -> Result<Root, WriteError> {
+        let stage = match self.output.has_a_past() {
+            true => "read back",
+            false => "checksum",
+        };
+        self.progress.start(stage, Some(image.length_bytes));
+        let place_bytes = self.layout.root_place().offset_bytes;
         // One segment is the whole image: its digest need not be taken twice.
         let mut whole = (segments.count() > 1).then(Sha256::new);
         let mut digests = Vec::new();
@@ -217,8 +259,8 @@ impl<'a> Pass<'a> {
                 self.check_interrupted()?;
                 let rest = usize::try_from(end - start).unwrap_or(PIECE_BYTES);
                 let piece = &mut buffer[..rest.min(PIECE_BYTES)];
-                place
-                    .read_exact_at(piece, start)
+                self.output
+                    .reread(piece, place_bytes + start)
                     .map_err(|source| self.read_failed(source))?;
                 digest.update(&*piece);
                 if let Some(whole) = &mut whole {
@@ -246,17 +288,16 @@ impl<'a> Pass<'a> {
         boot_sha256: [u8; 32],
     ) -> Result<[FinalLength<'static>; 2], WriteError> {
         self.progress.start("finish", None);
-        let initrd = self.sealed_initrd(root, numbers.identity)?;
+        let initrd = self.put_seal(root, numbers.identity)?;
         let facts = &self.layout.contents.facts;
         let manifest = Manifest {
             boot_sha256: Some(boot_sha256),
             ..facts.manifest(numbers.identity, root)
         };
         let manifest = manifest.to_string().into_bytes();
-        for (path, bytes) in [(paths::INITRD, &initrd), (paths::MANIFEST, &manifest)] {
-            self.put(path, bytes)?;
-            self.checksums.add(path, bytes);
-        }
+        self.checksums.add(paths::INITRD, &initrd);
+        self.put(paths::MANIFEST, &manifest)?;
+        self.checksums.add(paths::MANIFEST, &manifest);
         for (segment, digest) in root.segments.iter().zip(&root.segments_sha256) {
             self.checksums.add_digest(&segment.path, *digest);
         }
@@ -269,23 +310,25 @@ impl<'a> Pass<'a> {
         }))
     }
 
-    fn sealed_initrd(&self, root: &Root, identity: Identity) -> Result<Vec<u8>, WriteError> {
+    /// Seals the initramfs; returns it.
+    fn put_seal(&mut self, root: &Root, identity: Identity) -> Result<Vec<u8>, WriteError> {
         let contents = &self.layout.contents;
         let seal = contents.facts.seal(identity, root).to_bytes();
         let seal = seal.map_err(|source| WriteError::Seal { source })?;
         let mut initrd = contents.initrd.bytes.clone();
-        let place = seal_range(contents.initrd.seal_offset);
-        if let Some(place) = place.and_then(|place| initrd.get_mut(place)) {
+        let offset = contents.initrd.seal_offset;
+        if let Some(place) = seal_range(offset).and_then(|place| initrd.get_mut(place)) {
             place.copy_from_slice(&seal);
         }
+        self.put_at(paths::INITRD, &seal, offset as u64)?;
         Ok(initrd)
     }
 
     /// All that is not a file, in the order that leaves nothing bootable before the end.
     fn put_volume(&mut self, finished: &Finished) -> Result<(), WriteError> {
         let failed = |pass: &Self, source| pass.write_failed("the volume's tables", source);
-        let cleared = self.output.clear(&finished.zeros, finished.length_bytes);
-        self.written_bytes += cleared.map_err(|source| failed(self, source))?;
+        let resized = self.output.set_length(finished.length_bytes);
+        resized.map_err(|source| failed(self, source))?;
         for write in &finished.writes {
             EagerFile(self.output)
                 .write_all_at(&write.bytes, write.offset_bytes)
@@ -297,9 +340,13 @@ impl<'a> Pass<'a> {
     }
 
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        self.put_at(path, bytes, 0)
+    }
+
+    fn put_at(&mut self, path: &str, bytes: &[u8], offset: u64) -> Result<(), WriteError> {
         self.check_interrupted()?;
         self.place(path)
-            .write_all_at(bytes, 0)
+            .write_all_at(bytes, offset)
             .map_err(|source| self.write_failed(path, source))?;
         self.written_bytes += bytes.len() as u64;
         self.progress.advance(bytes.len() as u64);

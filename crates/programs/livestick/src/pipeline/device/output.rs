@@ -6,6 +6,11 @@ use livestick_image::{BoxError, Device};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What [`super::failure_of`] finds again.
+fn wrapped(error: DeviceError) -> io::Error {
+    io::Error::other(error)
+}
+
 /// A claimed stick, as `image` writes it.
 #[derive(Debug)]
 pub struct StickOutput {
@@ -31,7 +36,15 @@ impl Device for StickOutput {
     fn zero(&self, extent: Extent) -> io::Result<()> {
         let start = extent.start_bytes();
         let zeroed = self.stick.zero(start..start + extent.length_bytes());
-        zeroed.map_err(io::Error::other)
+        zeroed.map_err(wrapped)
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        self.stick.settle().map_err(wrapped)
+    }
+
+    fn reread(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        self.stick.reread(buffer, offset_bytes).map_err(wrapped)
     }
 
     fn finish(self: Box<Self>, progress: &dyn Progress) -> Result<(), BoxError> {
@@ -47,6 +60,6 @@ impl ReadAt for StickOutput {
 
 impl WriteAt for StickOutput {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.stick.write_all_at(bytes, offset)
+        self.stick.put(bytes, offset).map_err(wrapped)
     }
 }
