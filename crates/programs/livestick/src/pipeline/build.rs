@@ -98,6 +98,7 @@ impl Root<'_> {
     ) -> Result<(Written, Summary), Failure> {
         let options = squashfs_options(self.settings);
         let mut summary = None;
+        let is_stick = matches!(destination, Destination::Device(_));
         let written = layout.write(
             destination,
             volume,
@@ -113,7 +114,10 @@ impl Root<'_> {
             },
             display,
         );
-        let written = written.map_err(not_written)?;
+        let written = written.map_err(match is_stick {
+            true => stick_not_written,
+            false => not_written,
+        })?;
         let summary = summary.context("the root image was not made")?;
         Ok((written, summary))
     }
@@ -220,10 +224,28 @@ fn not_written(error: WriteError) -> Failure {
             Ok(error) => no_squashfs(*error),
             Err(source) => Failure::new(Exit::Failed, WriteError::Root { source }),
         },
-        WriteError::Device { source } => match source.downcast::<livestick_device::DeviceError>() {
-            Ok(error) => device::device_failed("the stick", *error),
-            Err(source) => Failure::new(Exit::Failed, WriteError::Device { source }),
-        },
         error => Failure::new(Exit::Failed, error),
     }
+}
+
+/// The same of a stick, on which something else was before.
+fn stick_not_written(error: WriteError) -> Failure {
+    const NO_ROOM_HINT: &str = "take a larger stick, leave something out with --exclude, or compress harder with --compression";
+    let is_too_long = matches!(error, WriteError::RootTooLong { .. });
+    let mut failure = match error {
+        WriteError::Interrupted => Failure::message(Exit::Interrupted, "interrupted"),
+        error => not_written(error),
+    };
+    if let Some((exit, hint)) = device::failure_of(&failure.error) {
+        failure.exit = exit;
+        failure.hint = hint.map(str::to_owned);
+    } else if is_too_long {
+        failure.hint = Some(NO_ROOM_HINT.to_owned());
+    }
+    let state = "as it is now, the stick boots nowhere";
+    let hint = match &failure.hint {
+        Some(hint) => format!("{hint}; {state}"),
+        None => state.to_owned(),
+    };
+    failure.hint(hint)
 }

@@ -20,19 +20,35 @@ pub use write::{StickResult, WrittenSticks, write};
 
 use crate::failure::{Exit, Failure};
 use livestick_device::DeviceError;
+use std::io;
 
 /// What is wrong with a stick, and what to do about it.
 pub fn device_failed(name: &str, error: DeviceError) -> Failure {
-    let exit = match &error {
-        DeviceError::Interrupted => Exit::Interrupted,
-        DeviceError::Differs { .. } | DeviceError::Fake { .. } => Exit::Unverified,
-        DeviceError::Plan { .. } => Exit::Refused,
-        _ => Exit::Failed,
-    };
-    let hint = error.hint();
+    let (exit, hint) = (exit(&error), error.hint());
     let failure = Failure::new(exit, anyhow::Error::new(error).context(name.to_owned()));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// The same of an error whose cause, however deep, is a stick; `None` where it is something else.
+pub fn failure_of(error: &anyhow::Error) -> Option<(Exit, Option<&'static str>)> {
+    let device = error.chain().find_map(|cause| {
+        let within = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let within = within.and_then(|within| within.downcast_ref::<DeviceError>());
+        within.or_else(|| cause.downcast_ref::<DeviceError>())
+    });
+    device.map(|device| (exit(device), device.hint()))
+}
+
+fn exit(error: &DeviceError) -> Exit {
+    match error {
+        DeviceError::Interrupted => Exit::Interrupted,
+        DeviceError::Differs { .. } | DeviceError::Fake { .. } => Exit::Unverified,
+        DeviceError::Plan { .. } => Exit::Refused,
+        _ => Exit::Failed,
     }
 }
