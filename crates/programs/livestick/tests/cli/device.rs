@@ -1,103 +1,11 @@
 //! The commands for devices, on loop devices.
 
+use crate::disk::{Loop, MIB, image, json, run, succeeds, write};
 use crate::support::{assert_fails, debian, is_root, livestick, root_with_kernel, scratch};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-const MIB: u64 = 1 << 20;
-
-/// A file of so many bytes as a disk, until this is dropped.
-struct Loop {
-    file: PathBuf,
-    device: String,
-}
-
-impl Loop {
-    /// `None`, said visibly, where this machine lets nobody make one.
-    fn new(folder: &Path, name: &str, length: u64) -> Option<Self> {
-        if !is_root() {
-            return None;
-        }
-        let file = folder.join(name);
-        File::create(&file).unwrap().set_len(length).unwrap();
-        Self::attach(file, &[])
-    }
-
-    fn attach(file: PathBuf, options: &[&str]) -> Option<Self> {
-        let mut command = Command::new("losetup");
-        command.args(["--find", "--show"]).args(options).arg(&file);
-        let output = command
-            .output()
-            .ok()
-            .filter(|output| output.status.success());
-        let Some(output) = output else {
-            assert!(std::env::var_os("CI").is_none(), "no loop device");
-            eprintln!("skipped: no loop device");
-            return None;
-        };
-        let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        Some(Self { file, device })
-    }
-
-    fn read(&self, offset: u64, length: usize) -> Vec<u8> {
-        let mut file = File::open(&self.file).unwrap();
-        file.seek(SeekFrom::Start(offset)).unwrap();
-        let mut bytes = vec![0; length];
-        file.read_exact(&mut bytes).unwrap();
-        bytes
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup")
-            .args(["--detach", &self.device])
-            .status();
-    }
-}
-
-fn run(words: &[&str]) -> Output {
-    let mut command = livestick();
-    command.args(words).stdin(Stdio::null());
-    command.output().unwrap()
-}
-
-fn succeeds(words: &[&str]) -> Output {
-    let output = run(words);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words:?}: {said}");
-    output
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// `livestick write`, of a disk that was named as one to write.
-fn write(image: &str, devices: &[&Loop], more: &[&str]) -> Output {
-    let mut words = vec!["write", "--yes", image];
-    for one in devices {
-        words.extend([&one.device[..], "--allow-fixed", &one.device]);
-    }
-    words.extend(more);
-    run(&words)
-}
-
-/// A stick's image of a root with little more than a kernel.
-fn image(folder: &Path) -> Option<(tempfile::TempDir, PathBuf)> {
-    let root = root_with_kernel(&debian()?);
-    let image = folder.join("stick.img");
-    let built = crate::support::build(root.path(), &image, &[]);
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    Some((root, image))
-}
+use std::io::{Seek, SeekFrom, Write};
+use std::process::{Command, Stdio};
 
 #[test]
 fn every_disk_is_listed_with_its_verdict() {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod cut_off;
 mod device;
+mod disk;
 mod firmware;
 mod page;
 mod plan;
