@@ -378,15 +378,22 @@ mod tests {
         let entries = |length| {
             let finished = finish(&[("reserved", length)]).unwrap();
             let fat = &finished.writes[0].bytes;
-            let entries = fat.as_chunks::<4>().0[2..9].iter();
+            let entries = fat.as_chunks::<4>().0[2..27].iter();
             let entries = entries.map(|entry| u32::from_le_bytes(*entry));
             entries.collect::<Vec<_>>()
         };
         let end = END_OF_CHAIN;
-        // The root, two clusters, three reserved, one.
-        assert_eq!(entries(10_000), [end, 4, end, 6, 7, end, end]);
-        assert_eq!(entries(4096), [end, 4, end, end, 0, 0, end]);
-        assert_eq!(entries(0), [end, 4, end, 0, 0, 0, end]);
+        // The root, two clusters, three reserved, one; each on a boundary of eight.
+        let expected = |reserved: [u32; 3]| {
+            let mut expected = [0; 25];
+            (expected[0], expected[24]) = (end, end);
+            expected[8..10].copy_from_slice(&[11, end]);
+            expected[16..19].copy_from_slice(&reserved);
+            expected
+        };
+        assert_eq!(entries(10_000), expected([19, 20, end]));
+        assert_eq!(entries(4096), expected([end, 0, 0]));
+        assert_eq!(entries(0), expected([0; 3]));
     }
 
     #[test]

@@ -30,6 +30,8 @@ const DATA_ALIGNMENT_SECTORS: u32 = 4 * SECTORS_PER_MIB;
 pub(crate) const SECTORS_PER_MIB: u32 = 2048;
 /// Left free behind the partition, for the second table of a GPT should the device ever get one.
 pub(crate) const TAIL_SECTORS: u32 = SECTORS_PER_MIB;
+/// The largest clusters that every system reads: 32 KiB.
+pub(crate) const SECTORS_PER_CLUSTER_AT_MOST: u8 = 64;
 pub(crate) const FAT_ENTRIES_PER_SECTOR: u32 = 128;
 const GIB: u64 = 1 << 30;
 
@@ -163,8 +165,14 @@ pub(crate) fn sectors_per_cluster(size: Size) -> u8 {
         Size::Fixed(bytes) if bytes <= 8 * GIB => 8,
         Size::Fixed(bytes) if bytes <= 16 * GIB => 16,
         Size::Fixed(bytes) if bytes <= 32 * GIB => 32,
-        Size::Fixed(_) => 64,
+        Size::Fixed(_) => SECTORS_PER_CLUSTER_AT_MOST,
     }
+}
+
+/// Files and directories begin so many clusters apart, or a multiple of it: on boundaries of the
+/// largest clusters, so that clusters can become as large without a file being moved.
+pub(crate) fn clusters_apart(sectors_per_cluster: u8) -> u32 {
+    u32::from((SECTORS_PER_CLUSTER_AT_MOST / sectors_per_cluster).max(1))
 }
 
 pub(crate) fn cluster_bytes(sectors_per_cluster: u8) -> u32 {

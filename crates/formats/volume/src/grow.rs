@@ -2,13 +2,14 @@
 //!
 //! The FATs become longer. They end where the data begins, and extend downward into the reserved
 //! sectors. Where those do not suffice, clusters become larger too, as far as every file begins on a
-//! boundary of the larger ones.
+//! boundary of the larger ones: [`crate::Plan`] puts them so. With clusters of 32 KiB, 32 MiB of reserved
+//! sectors suffice for 133 GB.
 
 use crate::finish::{MetadataWrite, fat_of};
 use crate::format::{self, BACKUP_SECTOR, FS_INFO_SECTOR};
 use crate::geometry::{
     self, CLUSTERS_AT_LEAST, CLUSTERS_AT_MOST, FAT_ENTRIES_PER_SECTOR, FATS, FIRST_CLUSTER,
-    SECTORS_PER_MIB, TAIL_SECTORS,
+    SECTORS_PER_CLUSTER_AT_MOST, SECTORS_PER_MIB, TAIL_SECTORS,
 };
 use crate::plan::Run;
 use crate::read::{self, Parameters, ReadError, Scan, Severity, Volume};
@@ -48,8 +49,6 @@ pub enum GrowError {
 const RESERVED_AT_LEAST: u64 = 32;
 /// The most that the boot sector can say.
 const RESERVED_AT_MOST: u64 = u16::MAX as u64;
-/// The largest clusters that every system reads.
-const SECTORS_PER_CLUSTER_AT_MOST: u8 = 64;
 
 /// Plans how the volume on `medium` takes all of a device of so many bytes. `None` where it does so
 /// already.

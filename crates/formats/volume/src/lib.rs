@@ -13,7 +13,8 @@
 //! ```
 //!
 //! About 32 MiB of reserved sectors lie before the FATs and are never written. A volume that moves
-//! to a larger device can so grow its FATs downward, and no file moves: [`grow`].
+//! to a larger device can so grow its FATs downward, and its clusters, since files begin 32 KiB apart
+//! or a multiple of that: no file moves. See [`grow`].
 //!
 //! [`Volume`] reads a volume back, its owner's files too, and [`check`] says what is damaged.
 //!

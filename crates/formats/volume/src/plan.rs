@@ -132,7 +132,8 @@ pub(crate) enum PlacedLength {
 
 impl Plan {
     /// Places the files on the volume in the order given, each in one run of clusters, behind the
-    /// directories that they need.
+    /// directories that they need. Each begins on a multiple of 32 KiB, so that [`crate::grow`] can make
+    /// clusters as large.
     ///
     /// # Errors
     /// Where FAT cannot hold a path or a file, or the size does not suffice.
@@ -149,7 +150,8 @@ impl Plan {
         let mut place = |length_bytes: u32| {
             let length = length_bytes.div_ceil(geometry.cluster_bytes());
             let start = next;
-            next += length; // Within the geometry's limit, which was made for the sum.
+            // Within the geometry's limit, which was made for the sum.
+            next += length.next_multiple_of(geometry::clusters_apart(geometry.sectors_per_cluster));
             Run { start, length }
         };
         let directory_runs = directory_lengths.into_iter().map(&mut place).collect();
@@ -267,7 +269,9 @@ fn geometry_for(
 ) -> Result<Geometry, PlanError> {
     let sectors_per_cluster = geometry::sectors_per_cluster(size);
     let cluster_bytes = geometry::cluster_bytes(sectors_per_cluster);
-    let clusters = |bytes: u32| u64::from(bytes.div_ceil(cluster_bytes));
+    let apart = geometry::clusters_apart(sectors_per_cluster);
+    let apart_bytes = u64::from(apart) * u64::from(cluster_bytes);
+    let clusters = |bytes: u32| u64::from(bytes.div_ceil(cluster_bytes).next_multiple_of(apart));
     let files_need = |files: &[PlacedLength]| -> u64 {
         files
             .iter()
@@ -293,7 +297,7 @@ fn geometry_for(
     for file in open {
         if let PlacedLength::AtMost(limit) | PlacedLength::Maybe(limit) = file {
             *limit = u32::try_from(rest_bytes).map_or(*limit, |rest| rest.min(*limit));
-            rest_bytes -= u64::from(*limit);
+            rest_bytes = rest_bytes.saturating_sub(u64::from(*limit).next_multiple_of(apart_bytes));
         }
     }
     Ok(geometry)
@@ -328,7 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn files_lie_in_order_on_cluster_boundaries() {
+    fn files_lie_in_order_on_boundaries_of_the_largest_clusters() {
+        const APART_BYTES: u64 = 32_768;
         let files = [
             file("a", Length::Exact(5000)),
             file("b/c", Length::AtMost(1)),
@@ -338,10 +343,10 @@ mod tests {
         let plan = Plan::new(&files, Size::Fit).unwrap();
         let offset = |path| plan.place(path).unwrap().offset_bytes;
         // The root and `b` come first.
-        let data = offset("a") - 2 * 4096;
+        let data = offset("a") - 2 * APART_BYTES;
         assert_eq!(data % (4 * MIB), 0);
-        assert_eq!(offset("b/c"), data + 4 * 4096);
-        assert_eq!(offset("e"), data + 5 * 4096);
+        assert_eq!(offset("b/c"), data + 3 * APART_BYTES);
+        assert_eq!(offset("e"), data + 4 * APART_BYTES);
         assert_eq!(plan.place("e").unwrap().limit_bytes, FILE_LIMIT_BYTES);
         assert_eq!(plan.place("nowhere"), None);
         let extent = plan.extent("a").unwrap();

@@ -127,8 +127,8 @@ impl Layout {
         self.root_place().limit_bytes
     }
 
-    /// Where the root image lies. A segment is a whole number of clusters, so each begins where the
-    /// one before it ends, and all are one run.
+    /// Where the root image lies. A segment is a whole number of the largest clusters, so each begins
+    /// where the one before it ends, and all are one run.
     pub(crate) fn root_place(&self) -> Place {
         let segments = self.longest.iter();
         let places = segments.filter_map(|segment| self.plan.place(&segment.path));
