@@ -41,8 +41,10 @@ pub(crate) fn arguments(machine: &Machine) -> Vec<(&'static str, OsString)> {
     }
     for (index, other) in machine.disks.iter().enumerate() {
         let name = disk(index);
-        let snapshot = if other.kept { "off" } else { "on" };
-        let options = format!("if=none,id={name},format=raw,snapshot={snapshot},file=");
+        // It pays for the rest at a byte a second: the next one is due in an hour.
+        let hangs = other.hangs_after_bytes;
+        let hangs = hangs.map(|bytes| format!("{THROTTLE}=1,{THROTTLE}-max={bytes}"));
+        let options = options(&name, other.kept, hangs);
         arguments.push(("-drive", with_path(&options, other.image.as_os_str())));
         devices.extend(other.bus.devices(&name, index + 1, !other.kept));
     }
@@ -53,9 +55,8 @@ pub(crate) fn arguments(machine: &Machine) -> Vec<(&'static str, OsString)> {
 /// The stick's drive under this name, as a value of `-drive`.
 pub(crate) fn stick_drive(machine: &Machine, name: &str) -> OsString {
     let limit = machine.stick_bytes_per_second;
-    let limit = limit.map(|limit| format!(",throttling.bps-total={limit}"));
-    let limit = limit.unwrap_or_default();
-    let options = format!("if=none,id={name},format=raw,snapshot=on{limit},file=");
+    let limit = limit.map(|limit| format!("{THROTTLE}={limit}"));
+    let options = options(name, machine.keeps_stick, limit);
     with_path(&options, machine.image.as_os_str())
 }
 
@@ -66,6 +67,20 @@ pub(crate) fn escape(value: &OsStr) -> OsString {
         byte => vec![*byte],
     });
     OsString::from_vec(doubled.collect())
+}
+
+const THROTTLE: &str = "throttling.bps-total";
+
+/// All of a drive but its image. QEMU's locks are left out: a stick that was pulled out and plugged in
+/// again is opened once more before QEMU is done with it, and its twin is the same image.
+fn options(name: &str, is_kept: bool, limit: Option<String>) -> String {
+    let snapshot = if is_kept {
+        "off,file.locking=off"
+    } else {
+        "on"
+    };
+    let limit = limit.map(|limit| format!(",{limit}")).unwrap_or_default();
+    format!("if=none,id={name},format=raw,snapshot={snapshot}{limit},file=")
 }
 
 fn with_path(options: &str, path: &OsStr) -> OsString {
@@ -81,7 +96,10 @@ mod tests {
 
     #[test]
     fn drives_of_one_kind_share_a_controller() {
-        let inside = Disk::internal("/tmp/a,b", Bus::VirtioScsi);
+        let inside = Disk {
+            hangs_after_bytes: Some(8),
+            ..Disk::internal("/tmp/a,b", Bus::VirtioScsi)
+        };
         let machine = Machine {
             disks: vec![Disk::stick("/tmp/twin"), inside.clone(), inside],
             stick_bytes_per_second: Some(1_000_000),
@@ -97,7 +115,7 @@ mod tests {
             "if=none,id=stick,format=raw,snapshot=on,throttling.bps-total=1000000,file=/tmp/stick",
             "usb-storage,id=stick,drive=stick,bus=xhci.0,removable=on,bootindex=1",
             "usb-storage,id=disk-0,drive=disk-0,bus=xhci.0,removable=on",
-            "if=none,id=disk-1,format=raw,snapshot=off,file=/tmp/a,,b",
+            "if=none,id=disk-1,format=raw,snapshot=off,file.locking=off,throttling.bps-total=1,throttling.bps-total-max=8,file=/tmp/a,,b",
             "scsi-hd,id=disk-2,drive=disk-2,bus=scsi.0,scsi-id=3,lun=0",
         ] {
             let count = values.iter().filter(|value| *value == once).count();

@@ -51,6 +51,8 @@ pub struct Disk {
     /// Whether what the guest writes is kept in the image, as a computer's own disk would keep it. What
     /// a stick would keep goes to a temporary file.
     pub kept: bool,
+    /// About how many bytes it gives before it answers no more; `None` where it goes on for ever.
+    pub hangs_after_bytes: Option<u64>,
 }
 
 impl Disk {
@@ -61,6 +63,7 @@ impl Disk {
             image: image.into(),
             bus,
             kept: true,
+            hangs_after_bytes: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Disk {
             image: image.into(),
             bus: Bus::Xhci,
             kept: false,
+            hangs_after_bytes: None,
         }
     }
 }
@@ -78,7 +82,7 @@ impl Disk {
 /// A computer with a stick plugged in. Change what [`Machine::new`] sets as needed.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The stick: an image file or a block device. It is only read.
+    /// The stick: an image file or a block device. It is only read, unless `keeps_stick` says otherwise.
     pub image: PathBuf,
     /// The firmware.
     pub firmware: Firmware,
@@ -94,6 +98,9 @@ pub struct Machine {
     pub bus: Bus,
     /// How many bytes a second the stick gives at most; `None` is as many as QEMU can.
     pub stick_bytes_per_second: Option<u64>,
+    /// Whether what the guest writes to the stick is kept in the image, as a real stick would keep it. Else
+    /// it goes to a temporary file.
+    pub keeps_stick: bool,
     /// The computer's other disks.
     pub disks: Vec<Disk>,
     /// Whether it has a screen and a keyboard. The first serial port is always there.
@@ -121,6 +128,7 @@ impl Machine {
             timeout: Duration::from_mins(5),
             bus: Bus::Xhci,
             stick_bytes_per_second: None,
+            keeps_stick: false,
             disks: Vec::new(),
             screen: true,
             oem_strings: strings.to_vec(),
