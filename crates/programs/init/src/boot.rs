@@ -62,6 +62,15 @@ pub struct Boot {
     program: Option<Program>,
 }
 
+/// What to wait on.
+#[derive(Debug, Default)]
+pub struct News<'a> {
+    /// Readable where there is some.
+    pub sources: Vec<BorrowedFd<'a>>,
+    /// How long to wait at most.
+    pub interval: Option<Duration>,
+}
+
 #[derive(Debug)]
 struct Ready {
     loader: &'static Loader,
@@ -147,6 +156,12 @@ impl Boot {
             .unwrap_or_default()
     }
 
+    /// Whether there is no disk at all, as far as is known.
+    pub fn has_no_disk(&self) -> bool {
+        let is_asking = |ready: &Ready| ready.search.answers_in().is_some();
+        self.table().is_empty() && !self.ready.as_ref().is_some_and(is_asking)
+    }
+
     /// The list of hardware that there is no driver for, a line each.
     pub fn unsupported(&self) -> Vec<String> {
         let loader = self.ready.as_ref().map(|ready| ready.loader);
@@ -168,13 +183,26 @@ impl Boot {
     }
 
     /// What to wait on for news of devices, and how long to wait for it at most.
-    pub fn news(&self) -> (Option<BorrowedFd<'_>>, Option<Duration>) {
-        let listening = self.socket.as_ref().filter(|_| self.program.is_none());
-        let interval = (self.socket.is_none() && self.program.is_none()).then_some(RESCAN_INTERVAL);
-        let ready = self.ready.as_ref();
-        let settling = ready.and_then(|ready| ready.search.settles_in());
-        let interval = interval.into_iter().chain(settling).min();
-        (listening.map(AsFd::as_fd), interval)
+    pub fn news(&self) -> News<'_> {
+        if self.program.is_some() {
+            return News::default();
+        }
+        let search = self.ready.as_ref().map(|ready| &ready.search);
+        let bell = search.and_then(Search::bell);
+        let is_deaf = self.socket.is_none() || search.is_some() && bell.is_none();
+        let settling = search.and_then(Search::settles_in);
+        let answers = search.and_then(Search::answers_in);
+        let intervals = [is_deaf.then_some(RESCAN_INTERVAL), settling, answers];
+        News {
+            sources: self
+                .socket
+                .as_ref()
+                .map(AsFd::as_fd)
+                .into_iter()
+                .chain(bell)
+                .collect(),
+            interval: intervals.into_iter().flatten().min(),
+        }
     }
 
     /// Deals with what came and went since the last time: asks for modules, and looks at what is on
@@ -182,6 +210,7 @@ impl Boot {
     pub fn take_news(&mut self) -> Option<Medium> {
         let ready = self.ready.as_mut().filter(|_| self.program.is_none())?;
         ready.look_at_news(self.socket.as_ref(), self.report);
+        ready.search.collect();
         ready.search.take()
     }
 
@@ -213,6 +242,7 @@ impl Boot {
         self.ready = Some(Ready { loader, search });
         self.pause(BreakPoint::Modules);
         if !coldplug::request_stick_hosts(loader) {
+            loader.expect_hangs();
             coldplug::request_all(loader);
         }
         loader.preload();
@@ -244,6 +274,7 @@ impl Boot {
             }
         }
         look_inside(self);
+        self.look_at_unknown();
         let damage = self.ready.as_ref().and_then(|ready| ready.search.damage());
         Err(match damage {
             Some(reason) => Failure::BadMedium { reason },
@@ -262,19 +293,29 @@ impl Boot {
         let rest = search
             .deadline(deadline)
             .saturating_duration_since(Instant::now());
-        let rest = rest.max(search.settles_in().unwrap_or_default());
-        (search.settles_in().is_some() || !rest.is_zero()).then_some(rest)
+        let settling = search.settles_in();
+        let answers = search.answers_in();
+        let rest = rest
+            .max(settling.unwrap_or_default())
+            .max(answers.unwrap_or_default());
+        (settling.is_some() || !rest.is_zero()).then_some(rest)
     }
 
     fn wait(&self, limit: Duration) {
-        match self.news() {
-            (Some(socket), interval) => {
-                let limit = interval.map_or(limit, |interval| interval.min(limit));
-                let mut sources = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-                // Too long, or interrupted: the caller looks at the clock anyway.
-                let _ = poll(&mut sources, Timespec::try_from(limit).ok().as_ref());
-            }
-            (None, interval) => thread::sleep(interval.unwrap_or(limit).min(limit)),
+        let News { sources, interval } = self.news();
+        let limit = interval.map_or(limit, |interval| interval.min(limit));
+        let sources = sources.into_iter();
+        let mut sources: Vec<_> = sources
+            .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN))
+            .collect();
+        // Too long, or interrupted: the caller looks at the clock anyway.
+        let _ = poll(&mut sources, Timespec::try_from(limit).ok().as_ref());
+    }
+
+    /// A disk that does not answer has not been announced.
+    fn look_at_unknown(&mut self) {
+        if let Some(ready) = &mut self.ready {
+            ready.search.look_at_unknown();
         }
     }
 
@@ -455,7 +496,7 @@ const KEYBOARDS: [&str; 8] = [
 const LONGEST_PATIENCE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What is done when the stick does not show up, and when.
-type Delayed = (Duration, fn(&Boot));
+type Delayed = (Duration, fn(&mut Boot));
 
 const DELAYED: [Delayed; 3] = [
     (Duration::from_secs(2), look_inside),
@@ -464,14 +505,16 @@ const DELAYED: [Delayed; 3] = [
 ];
 
 /// A USB stick would have been seen by now.
-fn look_inside(boot: &Boot) {
+fn look_inside(boot: &mut Boot) {
     if let Some(ready) = &boot.ready {
         boot.report.step("looking at the disks inside");
+        ready.loader.expect_hangs();
         coldplug::request_all(ready.loader);
     }
 }
 
-fn say_what_for(boot: &Boot) {
+fn say_what_for(boot: &mut Boot) {
+    boot.look_at_unknown();
     if let Some(ready) = &boot.ready {
         let identity = ready.search.wanted().seal.identity;
         boot.report.notice(&format!(
@@ -481,7 +524,8 @@ fn say_what_for(boot: &Boot) {
     }
 }
 
-fn say_what_is_there(boot: &Boot) {
+fn say_what_is_there(boot: &mut Boot) {
+    boot.look_at_unknown();
     let table = boot.table();
     if table.is_empty() {
         boot.report

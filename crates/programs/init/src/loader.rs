@@ -1,6 +1,7 @@
 //! Loads kernel modules, several at a time.
 
 use crate::aliases;
+use crate::apart;
 use crate::instructions;
 use crate::report::Report;
 use crate::schedule::Schedule;
@@ -10,9 +11,11 @@ use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{io, path::Path};
 
 /// Begins with the bus that nearly every stick is on: it takes longest, and there is much to read
@@ -42,7 +45,16 @@ pub struct Loader {
     schedule: Mutex<Schedule>,
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether each module is loaded by a process of its own.
+    apart: AtomicBool,
 }
+
+/// The name under which this program loads one module.
+pub const INSERT: &str = "livestick-insert";
+
+/// How long loading a module is waited for where it may hang. A driver comes back once every disk of its
+/// kind has answered, or has been given up.
+const INSERT_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Loader {
     /// Starts as many threads as there are processors. Plan and loader stay for the life of `/init`,
@@ -65,6 +77,7 @@ impl Loader {
             report,
             changed: Condvar::new(),
             threads: Mutex::new(Vec::new()),
+            apart: AtomicBool::new(false),
         }));
         loader.run();
         loader
@@ -128,7 +141,7 @@ impl Loader {
         }
     }
 
-    /// Lets what is loading finish, and loads nothing more: the root changes next, and the system
+    /// Lets what is loading finish, except for what may hang, and loads nothing more: the root changes next, and the system
     /// that runs then has all modules.
     pub fn stop(&self) {
         self.schedule().stopped = true;
@@ -137,6 +150,12 @@ impl Loader {
             // A thread cannot end in a panic: the process would have ended with it.
             let _ = thread.join();
         }
+    }
+
+    /// From now on there may be drivers of disks among the modules, which come back only when every disk
+    /// has answered. It takes longer.
+    pub fn expect_hangs(&self) {
+        self.apart.store(true, Ordering::Relaxed);
     }
 
     /// Goes on after [`Self::stop`]: the root did not change after all.
@@ -185,7 +204,12 @@ impl Loader {
     fn load(&self, index: usize) {
         if let Some(module) = self.plan.modules.get(index) {
             let started = Instant::now();
-            let loaded = insert(&module.name, &self.command_line);
+            let loaded = if self.apart.load(Ordering::Relaxed) {
+                let is_patient = || started.elapsed() < INSERT_PATIENCE && !self.schedule().stopped;
+                apart::run_while(INSERT, &module.name, is_patient)
+            } else {
+                Some(insert(&module.name, &self.command_line))
+            };
             self.say(&module.name, started, loaded);
             if module.name == "loop" {
                 // Here it takes nobody's time. Where it fails, attaching says why.
@@ -196,9 +220,15 @@ impl Loader {
         self.changed.notify_all();
     }
 
-    fn say(&self, name: &str, started: Instant, loaded: io::Result<()>) {
+    fn say(&self, name: &str, started: Instant, loaded: Option<io::Result<()>>) {
         let milliseconds = started.elapsed().as_millis();
         let report = self.report;
+        let Some(loaded) = loaded else {
+            let seconds = started.elapsed().as_secs();
+            return report.notice(&format!(
+                "module {name} is not loaded after {seconds} s: a disk does not answer"
+            ));
+        };
         match loaded {
             Ok(()) => report.step(&format!("module {name} in {milliseconds} ms")),
             // Nothing to drive: many a module says so after a look at the machine.
@@ -226,6 +256,12 @@ pub fn insert(name: &str, command_line: &CommandLine) -> io::Result<()> {
         Err(Errno::EXIST) => Ok(()),
         done => Ok(done?),
     }
+}
+
+/// Loads the one module that the arguments name, in a process of its own.
+pub fn run_insert(arguments: &[String]) -> ExitCode {
+    let name = arguments.first().map(String::as_str).unwrap_or_default();
+    apart::exit_code(insert(name, &instructions::command_line()))
 }
 
 /// Sets the default options of what is built into the kernel. Where the command line says otherwise,

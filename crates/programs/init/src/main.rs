@@ -13,6 +13,7 @@
 )]
 
 mod aliases;
+mod apart;
 mod beacon;
 mod boot;
 mod check;
@@ -30,6 +31,7 @@ mod medium;
 mod meter;
 mod modprobe;
 mod pieces;
+mod prober;
 mod ram;
 mod report;
 mod rescue;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     match name {
+        Some(loader::INSERT) => loader::run_insert(&arguments),
+        Some(prober::KNOCK) => prober::knock(&arguments),
         Some("modprobe") => modprobe::run(&arguments),
         Some(beacon::WATCHER) => beacon::watch(&arguments),
         Some(rescue::SHELL) => rescue::run_shell(),

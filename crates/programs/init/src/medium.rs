@@ -16,10 +16,7 @@ use std::path::Path;
 /// Where the stick is mounted.
 pub const MOUNT_POINT: &str = "/run/initramfs/medium";
 
-/// Where a second stick of the same identity is mounted while it is looked at.
-pub const TWIN_MOUNT_POINT: &str = "/run/initramfs/twin";
-
-/// The stick, mounted at [`MOUNT_POINT`].
+/// The stick, mounted.
 #[derive(Debug)]
 pub struct Medium {
     pub device: BlockDevice,
@@ -43,6 +40,8 @@ pub enum Rejection {
     NoMedium,
     #[error("cannot be read")]
     Unreadable(#[source] io::Error),
+    #[error("does not answer")]
+    Silent,
     #[error("not what `live-media={0}` asks for")]
     NotChosen(MediumChoice),
     #[error("the same stick as {0}, which is used")]
@@ -76,47 +75,58 @@ pub enum Rejection {
     WrongSuperblock,
 }
 
+/// What may be the stick, as far as its first bytes tell.
+#[derive(Debug)]
+pub struct Sniffed {
+    /// Kept open until it is mounted, so that what was read stays in the page cache.
+    _node: File,
+    content: Content,
+}
+
 impl Medium {
-    /// Looks at what is on the device; mounts it read-only at `mount_point` where it may be the
-    /// stick, and leaves it mounted where it is.
-    pub fn probe(
-        device: BlockDevice,
-        wanted: &Wanted,
-        loader: &Loader,
-        mount_point: &str,
-    ) -> Result<Self, Rejection> {
+    /// Looks at the first bytes of the device.
+    pub fn sniff(device: &BlockDevice, wanted: &Wanted) -> Result<Sniffed, Rejection> {
         if device.size_bytes == 0 {
             return Err(Rejection::NoMedium);
         }
-        // Kept open until it is mounted, so that what was read stays in the page cache.
         let node = File::open(device.node()).map_err(Rejection::Unreadable)?;
         let content = Content::of(&node).map_err(Rejection::Unreadable)?;
         if !matches!(content, Content::Vfat { .. }) {
             return Err(Rejection::OtherContent(content));
         }
         if let Some(choice) = &wanted.choice
-            && !is_chosen(choice, &device, &content, &node)
+            && !is_chosen(choice, device, &content, &node)
         {
             return Err(Rejection::NotChosen(choice.clone()));
         }
+        Ok(Sniffed {
+            _node: node,
+            content,
+        })
+    }
+}
+
+impl Sniffed {
+    /// Mounts it read-only at `mount_point`, where it may stay mounted even if it is not the stick.
+    pub fn mount(
+        self,
+        device: &BlockDevice,
+        wanted: &Wanted,
+        loader: &Loader,
+        mount_point: &str,
+    ) -> Result<Medium, Rejection> {
         loader.load_now(&["nls_cp437", "nls_ascii", "vfat"]);
         if let Err(error) = mount_vfat(&device.node(), mount_point) {
-            return Err(Rejection::Mount(content, error));
+            return Err(Rejection::Mount(self.content, error));
         }
         let folder = Path::new(mount_point);
-        let image = manifest(content, folder, &wanted.seal)
-            .and_then(|manifest| Ok((open_image(folder, &wanted.seal)?, manifest)));
-        match image {
-            Ok((image, manifest)) => Ok(Self {
-                device,
-                manifest,
-                image,
-            }),
-            Err(rejection) => {
-                release(mount_point);
-                Err(rejection)
-            }
-        }
+        let manifest = manifest(self.content, folder, &wanted.seal)?;
+        let image = open_image(folder, &wanted.seal)?;
+        Ok(Medium {
+            device: device.clone(),
+            manifest,
+            image,
+        })
     }
 }
 
@@ -146,6 +156,7 @@ impl Rejection {
             | Self::WrongSuperblock => true,
             Self::NoMedium
             | Self::Unreadable(_)
+            | Self::Silent
             | Self::NotChosen(_)
             | Self::Twin(_)
             | Self::NotNeeded(_)
@@ -155,6 +166,11 @@ impl Rejection {
             | Self::BadManifest(..)
             | Self::OtherIdentity(..) => false,
         }
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent)
     }
 
     /// How much what is rejected is like the stick, the lower, the more; `None` where it is not.

@@ -1,7 +1,7 @@
 //! The rescue screen: what failed, what was seen, and what can be done. It goes on listening: the
 //! right stick, plugged in now, goes on with the boot.
 
-use crate::boot::Boot;
+use crate::boot::{Boot, News};
 use crate::check::{self, Verdict};
 use crate::failure::Failure;
 use crate::medium::{self, MOUNT_POINT, Medium};
@@ -43,7 +43,7 @@ pub fn show(boot: &mut Boot, failure: &Failure) -> Next {
     let mut deadline = deadline(reboot_after);
     terminals.print(&screen(boot, failure, reboot_after));
     loop {
-        let key = terminals.wait(boot.news(), deadline);
+        let key = terminals.wait(&boot.news(), deadline);
         // Noise on a serial line is nobody.
         let key = key.filter(|(_, key)| offers(boot, failure).any(|(offered, _)| offered == *key));
         match key {
@@ -161,7 +161,7 @@ fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> Str
         text += &shown_verdict(verdict);
     }
     text += &devices(boot);
-    if matches!(failure, Failure::NoMedium { .. }) && boot.table().is_empty() {
+    if matches!(failure, Failure::NoMedium { .. }) && boot.has_no_disk() {
         text += "\nNo disk of any kind was found.\n";
     }
     text += &section(
@@ -221,7 +221,7 @@ const READING_TIME: Duration = Duration::from_secs(10);
 
 fn wait_for_consent(terminals: &mut Terminals, deadline: Option<Instant>) {
     loop {
-        match terminals.wait((None, None), deadline) {
+        match terminals.wait(&News::default(), deadline) {
             Some((_, GO_ON)) => return,
             Some((_, REBOOT)) => restart(),
             _ if has_passed(deadline) => return,

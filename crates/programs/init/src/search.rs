@@ -1,21 +1,26 @@
 //! The search for the stick among the machine's block devices.
 
 use crate::loader::Loader;
-use crate::medium::{self, MOUNT_POINT, Medium, Rejection, TWIN_MOUNT_POINT, Wanted};
+use crate::medium::{self, MOUNT_POINT, Medium, Rejection, Wanted};
+use crate::prober::{self, ANSWER_PATIENCE, Answer, Prober, disk_of};
 use crate::report::Report;
+use crate::setup::make_folder;
 use crate::usb;
 use livestick_disks::{BlockDevice, Transport};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::mount::mount_move;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What was looked at, and why it is not the stick. A device is looked at again whenever the kernel
 /// says that it changed: there is no list of devices that are done with.
 #[derive(Debug)]
 pub struct Search {
-    wanted: Wanted,
-    loader: &'static Loader,
+    prober: Prober,
     report: &'static Report,
     rejected: BTreeMap<String, Rejected>,
     found: Option<Found>,
@@ -50,11 +55,13 @@ const TWIN_PATIENCE: Duration = Duration::from_millis(300);
 /// How long another stick may take to show up behind a damaged one.
 const DAMAGE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often to look for answers where the kernel cannot tell that there are some.
+const BLIND_INTERVAL: Duration = Duration::from_millis(20);
+
 impl Search {
     pub fn new(wanted: Wanted, loader: &'static Loader, report: &'static Report) -> Self {
         Self {
-            wanted,
-            loader,
+            prober: Prober::new(wanted, loader, ANSWER_PATIENCE),
             report,
             rejected: BTreeMap::new(),
             found: None,
@@ -66,50 +73,121 @@ impl Search {
     }
 
     pub fn wanted(&self) -> &Wanted {
-        &self.wanted
+        self.prober.wanted()
     }
 
-    /// Looks at every device that there is now.
+    /// Has every device looked at that there is now.
     pub fn look_at_all(&mut self) {
         self.rejected.clear();
         let devices = BlockDevice::list().unwrap_or_default();
         self.look_at(devices);
+        self.prober.doubt_again();
+        self.note_late();
     }
 
-    /// Looks at the devices of these names; forgets those that are gone.
+    /// Has devices looked at of which the kernel has said nothing yet: a disk that does not answer is
+    /// there, but is announced only once its partitions are known.
+    pub fn look_at_unknown(&mut self) {
+        let mut devices = BlockDevice::list().unwrap_or_default();
+        devices.retain(|device| !self.is_known(&device.name));
+        self.look_at(devices);
+    }
+
+    /// Whether this device was looked at, or will be.
+    fn is_known(&self, name: &str) -> bool {
+        self.rejected.contains_key(name) || self.prober.is_asked(name)
+    }
+
+    /// Has the devices of these names looked at; forgets those that are gone.
     pub fn look_at_named(&mut self, names: &[&str]) {
         for name in names {
             self.rejected.remove(*name);
         }
         self.forget_what_was_pulled();
-        // A disk is announced before its partitions, which are there already and matter more.
-        let named = names.iter().filter_map(|name| BlockDevice::read(name));
-        let devices = named.flat_map(|device| {
-            let partitions = device.partitions();
-            partitions.into_iter().chain([device])
-        });
-        self.look_at(devices.collect());
+        let mut devices = Vec::new();
+        for name in names {
+            match BlockDevice::read(name) {
+                // A disk is announced before its partitions, which are there already and matter more.
+                Some(device) => devices.extend(device.partitions().into_iter().chain([device])),
+                None => self.prober.forget(name),
+            }
+        }
+        self.look_at(devices);
     }
 
-    /// Looks at devices that came up while the stick was in use already.
+    /// Looks at devices that came up while the stick was in use already. From now on nothing else is
+    /// mounted.
     pub fn look_for_twins(&mut self, names: &[&str]) {
-        let disk = self.used.as_ref().map(disk_of).unwrap_or_default();
+        let used = self.used.as_ref();
+        let disk = used.map(disk_of).unwrap_or_default();
         let others = names.iter().filter(|name| !name.starts_with(disk));
         let devices = others.filter_map(|name| BlockDevice::read(name));
-        self.look_at(devices.collect());
+        let devices = devices.collect();
+        let name = used.map(|device| device.name.clone());
+        self.look_at(devices);
+        let deadline = Instant::now() + ANSWER_PATIENCE;
+        while self.prober.late_in().is_some() && Instant::now() < deadline {
+            self.wait_for_answer();
+            self.collect();
+        }
+        self.prober.choose(name);
+        self.collect();
+        self.prober.release();
+    }
+
+    /// Takes what was found out since the last time.
+    pub fn collect(&mut self) {
+        let (answers, again) = self.prober.collect();
+        for Answer { device, result } in answers {
+            self.rejected.retain(|name, rejected| {
+                let is_of_disk = disk_of(&rejected.device) == disk_of(&device);
+                *name != device.name && !(is_of_disk && rejected.reason.is_silence())
+            });
+            match result {
+                Ok(medium) => self.accept(medium),
+                Err(reason) => self.refuse(device, reason),
+            }
+        }
+        let again = again
+            .iter()
+            .filter_map(|device| BlockDevice::read(&device.name));
+        self.look_at(again.collect());
+        self.note_late();
+    }
+
+    fn note_late(&mut self) {
+        for device in self.prober.late() {
+            self.reject(device, Rejection::Silent);
+        }
+    }
+
+    /// What is readable when there is an answer.
+    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.prober.bell()
+    }
+
+    /// How long until a device that is looked at counts as one that does not answer; `None` where all
+    /// have answered that will.
+    pub fn answers_in(&self) -> Option<Duration> {
+        self.prober.late_in()
     }
 
     /// The stick, once it is clear that none will be preferred to it.
     pub fn take(&mut self) -> Option<Medium> {
-        let settled = |found: &mut Found| found.settles_in().is_zero();
-        let found = self.found.take_if(settled)?;
+        let is_settled = self.settles_in()?.is_zero();
+        let found = self.found.take_if(|_| is_settled)?;
         self.used = Some(found.medium.device.clone());
         Some(found.medium)
     }
 
     /// How long until it is clear which stick it is; `None` where there is none so far.
     pub fn settles_in(&self) -> Option<Duration> {
-        self.found.as_ref().map(Found::settles_in)
+        let found = self.found.as_ref()?;
+        let is_best = |device: &BlockDevice| preference(device) == BEST;
+        let disk = disk_of(&found.medium.device);
+        let is_known = |name: &str| name.starts_with(disk) || self.is_known(name);
+        let may_come = || self.prober.is_asking(is_best) || usb::is_disk_coming(is_known);
+        Some(found.settles_in(may_come))
     }
 
     /// When to stop waiting: not long after the right stick turned out to be damaged.
@@ -124,9 +202,8 @@ impl Search {
         self.failed = self.used.take().or(self.failed.take());
         self.found = None;
         self.damaged_since = None;
-        for mount_point in [TWIN_MOUNT_POINT, MOUNT_POINT] {
-            medium::release(mount_point);
-        }
+        self.prober.choose(None);
+        medium::release(MOUNT_POINT);
         if std::mem::take(&mut self.was_pulled) {
             // It may have been plugged in again already.
             self.look_at_all();
@@ -172,59 +249,81 @@ impl Search {
         devices.retain(|device| device.transport != Transport::Virtual);
         devices.sort_by_key(likelihood);
         devices.dedup();
-        for device in devices {
-            self.consider(device);
+        devices.retain(|device| self.is_to_be_probed(device));
+        while let Some(disk) = devices.first().map(|device| disk_of(device).to_owned()) {
+            let (of_disk, others) = devices
+                .into_iter()
+                .partition(|device| disk_of(device) == disk);
+            self.prober.ask(&disk, of_disk);
+            devices = others;
         }
     }
 
-    fn consider(&mut self, device: BlockDevice) {
-        let best = self.found.as_ref().map(|found| &found.medium.device);
-        let Some(best) = best.or(self.used.as_ref()) else {
-            if let Some(medium) = self.probe(device, MOUNT_POINT) {
-                let since = Instant::now();
-                self.found = Some(Found { medium, since });
-            }
-            return;
-        };
-        if disk_of(best) == disk_of(&device) {
-            return;
-        }
-        if preference(best) < preference(&device) {
+    /// Whether it could be the stick, or a better one than that which was found.
+    fn is_to_be_probed(&mut self, device: &BlockDevice) -> bool {
+        let best = self.best();
+        let is_needed = best.is_none_or(|best| preference(best) >= preference(device));
+        let is_other = best.is_none_or(|best| disk_of(best) != disk_of(device));
+        if let Some(best) = best.filter(|_| is_other && !is_needed) {
             let reason = Rejection::NotNeeded(best.name.clone());
-            self.reject(device, reason);
-            return;
+            self.reject(device.clone(), reason);
         }
-        let best = best.clone();
-        if let Some(twin) = self.probe(device, TWIN_MOUNT_POINT) {
-            self.choose_between(best, twin);
+        is_other && is_needed
+    }
+
+    /// The best stick so far.
+    fn best(&self) -> Option<&BlockDevice> {
+        let found = self.found.as_ref().map(|found| &found.medium.device);
+        found.or(self.used.as_ref())
+    }
+
+    /// A stick with the right identity, mounted where it was looked at.
+    fn accept(&mut self, medium: Medium) {
+        let device = medium.device.clone();
+        match self.best().cloned() {
+            None => self.keep(medium, Instant::now()),
+            Some(best) if disk_of(&best) == disk_of(&device) => prober::drop_medium(medium),
+            Some(best) if preference(&best) < preference(&device) => {
+                prober::drop_medium(medium);
+                self.reject(device, Rejection::NotNeeded(best.name));
+            }
+            Some(best) => self.choose_between(best, medium),
         }
+    }
+
+    /// Puts the stick where everybody looks for it.
+    fn keep(&mut self, medium: Medium, since: Instant) {
+        let from = prober::mount_point(&medium.device);
+        let moved =
+            make_folder(MOUNT_POINT, 0o755).and_then(|()| mount_move(from.as_str(), MOUNT_POINT));
+        match moved {
+            Ok(()) => self.found = Some(Found { medium, since }),
+            Err(error) => self.cannot_move(error),
+        }
+        prober::discard(&from);
+    }
+
+    fn cannot_move(&self, error: Errno) {
+        let text = format!("a mount cannot be moved: {error}");
+        self.report.notice(&text);
     }
 
     /// Keeps the better of two sticks with the same identity; of equal ones that which came first.
     fn choose_between(&mut self, best: BlockDevice, twin: Medium) {
         let is_better = preference(&twin.device) < preference(&best);
+        let device = twin.device.clone();
         let (kept, other) = match self.found.take() {
             Some(found) if is_better => {
                 let since = found.since;
-                let medium = twin;
                 // Before it is unmounted, whatever is open on it must be closed.
                 drop(found);
                 medium::release(MOUNT_POINT);
-                if let Err(error) = mount_move(TWIN_MOUNT_POINT, MOUNT_POINT) {
-                    self.report
-                        .notice(&format!("a mount cannot be moved: {error}"));
-                    medium::release(TWIN_MOUNT_POINT);
-                    return;
-                }
-                let name = medium.device.name.clone();
-                self.found = Some(Found { medium, since });
-                (name, best)
+                self.keep(twin, since);
+                (device.name, best)
             }
             found => {
                 self.found = found;
-                let device = twin.device.clone();
-                drop(twin);
-                medium::release(TWIN_MOUNT_POINT);
+                prober::drop_medium(twin);
                 (best.name, device)
             }
         };
@@ -253,17 +352,21 @@ impl Search {
         }
     }
 
-    fn probe(&mut self, device: BlockDevice, mount_point: &str) -> Option<Medium> {
-        match Medium::probe(device.clone(), &self.wanted, self.loader, mount_point) {
-            Ok(medium) => Some(medium),
-            Err(reason) => {
-                if reason.is_right_stick() {
-                    self.damaged_since.get_or_insert_with(Instant::now);
-                }
-                self.reject(device, reason);
-                None
-            }
+    fn refuse(&mut self, device: BlockDevice, reason: Rejection) {
+        if reason.is_right_stick() {
+            self.damaged_since.get_or_insert_with(Instant::now);
         }
+        self.reject(device, reason);
+    }
+
+    fn wait_for_answer(&self) {
+        let rest = self.answers_in().unwrap_or_default();
+        let Some(bell) = self.bell() else {
+            return thread::sleep(rest.min(BLIND_INTERVAL));
+        };
+        let mut sources = [PollFd::from_borrowed_fd(bell, PollFlags::IN)];
+        // Too late, or interrupted: the caller looks at the clock anyway.
+        let _ = poll(&mut sources, Timespec::try_from(rest).ok().as_ref());
     }
 
     fn reject(&mut self, device: BlockDevice, reason: Rejection) {
@@ -276,9 +379,9 @@ impl Search {
 impl Found {
     /// Of the best there is nothing to wait for but its twin, and of that only where it can be seen to
     /// come.
-    fn settles_in(&self) -> Duration {
+    fn settles_in(&self, may_come: impl Fn() -> bool) -> Duration {
         let rest = TWIN_PATIENCE.saturating_sub(self.since.elapsed());
-        if !rest.is_zero() && preference(&self.medium.device) == BEST && !usb::is_disk_coming() {
+        if !rest.is_zero() && preference(&self.medium.device) == BEST && !may_come() {
             return Duration::ZERO;
         }
         rest
@@ -326,10 +429,6 @@ fn likelihood(device: &BlockDevice) -> (bool, (bool, bool), String) {
     (!partition, preference(device), device.name.clone())
 }
 
-fn disk_of(device: &BlockDevice) -> &str {
-    device.disk.as_ref().unwrap_or(&device.name)
-}
-
 /// As sticks are labelled, in powers of ten.
 pub fn size(bytes: u64) -> String {
     let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
@@ -343,6 +442,87 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use livestick_handoff::{CommandLine, Identity, ModulePlan, Seal, Segments};
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::process::Command;
+
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    fn search() -> Search {
+        let report: &'static Report = Box::leak(Box::new(Report::silent()));
+        let plan = ModulePlan {
+            modules: vec![],
+            aliases: vec![],
+        };
+        let loader = Loader::start(plan, &CommandLine::parse(""), report);
+        let wanted = || Wanted {
+            seal: Seal {
+                identity: Identity([1; 16]),
+                segments: Segments::new(4096, 1 << 20).unwrap(),
+                superblock_sha256: [0; 32],
+                kernel_release: String::new(),
+            },
+            choice: None,
+        };
+        let mut search = Search::new(wanted(), loader, report);
+        search.prober = Prober::new(wanted(), loader, PATIENCE);
+        search
+    }
+
+    /// A device whose node is this file.
+    fn device_at(path: &Path) -> BlockDevice {
+        BlockDevice {
+            removable: true,
+            ..device(&format!("..{}", path.display()), None, Transport::Other)
+        }
+    }
+
+    fn wait_until(search: &mut Search, is_so: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            search.wait_for_answer();
+            search.collect();
+            let table = search.table();
+            if is_so(&table) || Instant::now() > deadline {
+                return table;
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        // To open it for reading hangs until somebody opens it for writing.
+        let (hanging, empty) = (folder.path().join("a"), folder.path().join("b"));
+        let made = Command::new("mkfifo").arg(&hanging).status().unwrap();
+        assert!(made.success());
+        fs::write(&empty, [0; 4096]).unwrap();
+
+        let mut search = search();
+        search.look_at(vec![device_at(&hanging), device_at(&empty)]);
+        let table = wait_until(&mut search, |table| !table.is_empty());
+        assert!(
+            table.len() == 1 && table[0].ends_with("empty, no livestick"),
+            "{table:?}"
+        );
+        assert!(search.answers_in().is_some());
+        let table = wait_until(&mut search, |table| table.len() == 2);
+        assert!(table[0].ends_with("does not answer"), "{table:?}");
+        assert_eq!(search.answers_in(), None);
+        // It is not asked twice, and nobody waits for it.
+        search.look_at(vec![device_at(&hanging)]);
+        search.look_for_twins(&[]);
+        assert!(search.table()[0].ends_with("does not answer"));
+        search.rejected.clear();
+        search.prober.doubt_again();
+        search.note_late();
+        assert!(search.table()[0].ends_with("does not answer"));
+
+        drop(File::options().write(true).open(&hanging).unwrap());
+        let table = wait_until(&mut search, |table| !table[0].ends_with("does not answer"));
+        assert!(table[0].contains("cannot be read"), "{table:?}");
+    }
 
     fn device(name: &str, disk: Option<&str>, transport: Transport) -> BlockDevice {
         BlockDevice {
@@ -406,7 +586,7 @@ mod tests {
             let device = device("sda1", Some("sda"), transport);
             Rejected { device, reason }.likeness()
         };
-        let identity = livestick_handoff::Identity([1; 16]);
+        let identity = Identity([1; 16]);
         let other = || Rejection::OtherIdentity(content(), identity);
         let broken = Rejection::Mount(content(), std::io::ErrorKind::InvalidInput.into());
         let usb = Transport::Usb;

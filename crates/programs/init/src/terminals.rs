@@ -1,5 +1,6 @@
 //! The consoles as one: what is printed goes to all, and a key may come from any.
 
+use crate::boot::News;
 use crate::consoles;
 use crate::keys::Keys;
 use crate::rescue::SHELL;
@@ -41,15 +42,11 @@ impl Terminals {
         }
     }
 
-    /// Waits for a key, for news on `news`'s descriptor, for its interval, or until the deadline.
-    pub fn wait(
-        &mut self,
-        news: (Option<BorrowedFd<'_>>, Option<Duration>),
-        deadline: Option<Instant>,
-    ) -> Option<Key> {
+    /// Waits for a key, for news, for its interval, or until the deadline.
+    pub fn wait(&mut self, news: &News<'_>, deadline: Option<Instant>) -> Option<Key> {
         let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let limit = [rest, news.1].into_iter().flatten().min();
-        let ready = self.poll(news.0, limit);
+        let limit = [rest, news.interval].into_iter().flatten().min();
+        let ready = self.poll(&news.sources, limit);
         ready
             .into_iter()
             .find_map(|index| Some((index, self.0.get_mut(index)?.key()?)))
@@ -93,7 +90,7 @@ impl Terminals {
     }
 
     /// The terminals at which a key waits.
-    fn poll(&mut self, news: Option<BorrowedFd<'_>>, limit: Option<Duration>) -> Vec<usize> {
+    fn poll(&mut self, news: &[BorrowedFd<'_>], limit: Option<Duration>) -> Vec<usize> {
         let listening = self
             .0
             .iter()
@@ -102,7 +99,8 @@ impl Terminals {
         let (indices, mut sources): (Vec<_>, Vec<_>) = listening
             .map(|(index, terminal)| (index, PollFd::new(&terminal.file, PollFlags::IN)))
             .unzip();
-        sources.extend(news.map(|news| PollFd::from_borrowed_fd(news, PollFlags::IN)));
+        let news = news.iter();
+        sources.extend(news.map(|news| PollFd::from_borrowed_fd(*news, PollFlags::IN)));
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         if poll(&mut sources, limit.as_ref()).is_err() {
             return Vec::new();

@@ -30,6 +30,10 @@ pub(super) enum Inside {
     Lvm,
     /// Swap space.
     Swap,
+    /// A disk whose partition table can be read, and nothing after that.
+    Hanging,
+    /// A disk of which the first page can be read at most: whoever looks for its partitions hangs.
+    Dead,
 }
 
 const DISK_BYTES: u64 = 32 << 20;
@@ -54,20 +58,45 @@ impl Inside {
         };
         File::create(&path)?.set_len(length)?;
         self.fill(&path, index)?;
-        Ok(Disk::internal(path, bus))
+        Ok(Disk {
+            hangs_after_bytes: match self {
+                // The BIOS and the kernel, which asks it once more, read a sector each. The kernel reads a
+                // page of the disk then, and another one where it is no partition table.
+                Self::Hanging => Some(8192),
+                Self::Dead => Some(2048),
+                _ => None,
+            },
+            ..Disk::internal(path, bus)
+        })
     }
 
     fn fill(self, path: &Path, index: usize) -> Result<()> {
         let file = File::options().read(true).write(true).open(path)?;
         match self {
             Self::Twin | Self::Decoy | Self::ShortCopy => Ok(()),
-            Self::Noise | Self::Luns => Ok(file.write_all_at(&noise(1 << 20, index as u64), 0)?),
+            Self::Noise | Self::Luns | Self::Dead => {
+                Ok(file.write_all_at(&noise(1 << 20, index as u64), 0)?)
+            }
             Self::DirtyExt4 => dirty_ext4(path, &file),
             Self::MdMirror => md::write_member(&file, u32::from(index % 2 == 1)),
             Self::Lvm => lvm::write_volume_group(&file),
             Self::Swap => sh(Command::new("mkswap").arg("--quiet").arg(path)),
+            Self::Hanging => Ok(file.write_all_at(&one_partition(), 0)?),
         }
     }
+}
+
+/// A boot sector with one partition of Linux, from 1 MiB to the end of the disk.
+fn one_partition() -> [u8; 512] {
+    const ENTRY: usize = 446;
+    const START_SECTOR: u32 = 2048;
+    let mut sector = [0; 512];
+    sector[ENTRY + 4] = 0x83;
+    sector[ENTRY + 8..ENTRY + 12].copy_from_slice(&START_SECTOR.to_le_bytes());
+    let sectors = u32::try_from(DISK_BYTES / 512).unwrap_or(u32::MAX) - START_SECTOR;
+    sector[ENTRY + 12..ENTRY + 16].copy_from_slice(&sectors.to_le_bytes());
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    sector
 }
 
 /// `s_feature_incompat` of the superblock, and its bit for a journal that is to be replayed

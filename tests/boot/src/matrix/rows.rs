@@ -3,7 +3,9 @@
 use super::damage::Damage::{
     BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, NoInit, OtherIdentity, Padded, Short,
 };
-use super::inside::Inside::{Decoy, DirtyExt4, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin};
+use super::inside::Inside::{
+    Dead, Decoy, DirtyExt4, Hanging, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin,
+};
 use super::scenario::{Root, Scenario};
 use super::typed::{
     command, log_in, plugged_in_after, plugged_in_behind, pulled_at_once, pulled_while,
@@ -334,6 +336,26 @@ fn other_disks() -> Vec<Scenario> {
         .then(plugged_in_behind("ext2/3/4, no livestick"))
         .says(&["unknown, no livestick"])
         .in_ci(),
+        Scenario::new("disk-hangs", "a disk inside whose reads never end")
+            .inside(&[Hanging])
+            .then(plugged_in_behind("does not answer")),
+        Scenario::new(
+            "disk-dead",
+            "a disk inside that hangs its own driver; keys and stick at the rescue screen",
+        )
+        .cmdline("live-media-timeout=5 console=ttyS0,115200 systemd.show_status=1")
+        .inside(&[Dead])
+        .then([pulled_at_once()])
+        .then([Step::shown("does not answer", Action::Nothing)])
+        .then(rescue_screen())
+        .then([Step::after(1, Action::Type("r".to_owned()))])
+        .then(rescue_screen())
+        .then([Step::after(1, Action::Plug)])
+        .says(&["Cannot boot: the stick was not found; is it plugged in?"])
+        // Of the system nothing more is asked: it looks at the disk, too.
+        .then([Step::shown("Welcome to", Action::Nothing)])
+        .never(&["No disk of any kind was found."])
+        .told(),
         storage("md-lvm", "md, LVM and swap inside, left alone")
             .inside(&[MdMirror, MdMirror, Lvm, Swap])
             .then(plugged_in_behind("swap, no livestick"))
