@@ -52,7 +52,8 @@ pub fn boot_matrix(options: &Options) -> Result<()> {
         Job::CrossChecks,
     ])?;
     let workspace = Workspace::find()?;
-    let page = Page::read(workspace.root(), machine::describe(&machine::BOOT_TOOLS)?)?;
+    let machine = machine::describe(&machine::BOOT_TOOLS)?;
+    let page = Page::read(workspace.root(), machine, commit(workspace.root())?)?;
     let mut chosen = choose(scenarios(), options)?;
     if options.not_passed {
         chosen.retain(|scenario| !page.passed(scenario.name));
@@ -148,6 +149,30 @@ fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
         .map_err(|_| anyhow!("another worker broke off"))
 }
 
+/// The commit that is checked out, with a `+` where files differ from it. The page itself changes with
+/// every run.
+fn commit(checkout: &Path) -> Result<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(checkout)
+            .args(arguments)
+            .output();
+        let output = output.context("cannot start git")?;
+        if !output.status.success() {
+            bail!(
+                "cannot ask git for the commit: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let others = format!(":!{}", Page::PATH);
+    let changes = git(&["status", "--porcelain", "--", ".", &others])?;
+    let hash = git(&["rev-parse", "--short", "HEAD"])?;
+    Ok(hash + if changes.is_empty() { "" } else { "+" })
+}
+
 fn choose(all: Vec<Scenario>, options: &Options) -> Result<Vec<Scenario>> {
     let known = |name: &str| all.iter().any(|scenario| scenario.name == name);
     if let Some(name) = options.only.iter().find(|name| !known(name)) {
@@ -204,6 +229,30 @@ mod tests {
         assert_eq!(chosen(false, &["uefi", "bios"]).unwrap(), ["bios", "uefi"]);
         let error = chosen(false, &["no-such"]).unwrap_err().to_string();
         assert!(error.contains("`no-such`; there are bios, "), "{error}");
+    }
+
+    #[test]
+    fn a_commit_with_changes_is_told_from_one_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |words: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(folder.path()).args([
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b",
+            ]);
+            assert!(command.args(words).output().unwrap().status.success());
+        };
+        git(&["init"]);
+        git(&["commit", "--allow-empty", "--message", "one"]);
+        let clean = commit(folder.path()).unwrap();
+        assert!(clean.len() >= 7 && !clean.ends_with('+'), "{clean}");
+        fs::create_dir(folder.path().join("docs")).unwrap();
+        fs::write(folder.path().join(Page::PATH), "results").unwrap();
+        assert_eq!(commit(folder.path()).unwrap(), clean);
+        fs::write(folder.path().join("file"), "new").unwrap();
+        assert_eq!(commit(folder.path()).unwrap(), clean.clone() + "+");
     }
 
     #[test]

@@ -13,12 +13,16 @@ use std::time::Duration;
 const HEAD: &str = "# Boot matrix\n\n\
     In what machines a stick was booted under QEMU, and how it went: each row is what the scenario's\n\
     last run gave. Unless the row says otherwise, it is a small Debian 12 on a USB 3 stick, in a PC with\n\
-    BIOS, 1 GiB of memory and two processors that QEMU translates (TCG). In every row nothing was\n\
-    written to the stick, and the computer's own disks were the same afterwards, byte for byte.\n\n\
+    BIOS, 1 GiB of memory and two processors that QEMU translates (TCG). In every row that passed nothing\n\
+    was written to the stick, which could be written to: its image had the same SHA-256 before and after.\n\
+    So had the computer's own disks, except where the row says that the owner asked for them.\n\n\
     `cargo xtask boot-matrix --all` runs them all, `--only NAME ...` some of them, and neither the\n\
     handful that `cargo xtask test` runs, too; the rows are in `tests/boot/src/matrix/rows.rs`. Times\n\
-    are from power-on, as the host's clock has them. QEMU does not count what an SD card reads.\n";
+    are from power-on, as the host's clock has them. QEMU does not count what an SD card reads and\n\
+    writes. The last column is the commit that was run; with a `+`, there were changes on top of it.\n";
 const PASSED: &str = "passed";
+/// In the place of a figure that there is none of.
+const UNCOUNTED: &str = "–";
 /// The longest reason that is shown.
 const REASON_LIMIT: usize = 160;
 
@@ -26,13 +30,17 @@ const REASON_LIMIT: usize = 160;
 pub struct Page {
     path: PathBuf,
     machine: String,
+    commit: String,
     rows: HashMap<String, Vec<String>>,
 }
 
 impl Page {
-    /// Reads what earlier runs gave.
-    pub fn read(checkout: &Path, machine: String) -> Result<Self> {
-        let path = checkout.join("docs/boot-matrix.md");
+    /// Where it is in the checkout.
+    pub const PATH: &str = "docs/boot-matrix.md";
+
+    /// Reads what earlier runs gave; what is put into it is of this machine and commit.
+    pub fn read(checkout: &Path, machine: String, commit: String) -> Result<Self> {
+        let path = checkout.join(Self::PATH);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.with_context(|| format!("cannot read {}", path.display()))?,
@@ -41,6 +49,7 @@ impl Page {
         Ok(Self {
             path,
             machine,
+            commit,
             rows,
         })
     }
@@ -54,7 +63,8 @@ impl Page {
 
     /// The scenario's row is now this.
     pub fn put(&mut self, scenario: &Scenario, outcome: &Outcome) {
-        let cells = cells(scenario, outcome);
+        let mut cells = cells(scenario, outcome);
+        cells.push(self.commit.clone());
         self.rows.insert(scenario.name.to_owned(), cells);
     }
 
@@ -76,6 +86,7 @@ impl Page {
             "login",
             "read",
             "written",
+            "commit",
         ];
         let mut table = Table::with_words(&headings, 3);
         let all = scenarios();
@@ -121,6 +132,10 @@ fn cells(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
     };
     let of =
         |cell: &dyn Fn(&Report) -> String| outcome.report.as_ref().map(cell).unwrap_or_default();
+    let figure = |figure| match scenario.is_counted() {
+        true => bytes(figure),
+        false => UNCOUNTED.to_owned(),
+    };
     let time = |time: Option<Duration>| time.map(|time| seconds(time.as_secs_f64()));
     vec![
         name_cell(scenario),
@@ -128,8 +143,8 @@ fn cells(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
         result,
         of(&|report| time(report.hand_over.map(|moment| moment.after)).unwrap_or_default()),
         of(&|report| time(report.login_prompt).unwrap_or_default()),
-        of(&|report| bytes(report.stick.bytes_read)),
-        of(&|report| bytes(report.stick.bytes_written)),
+        of(&|report| figure(report.stick.bytes_read)),
+        of(&|report| figure(report.stick.bytes_written)),
     ]
 }
 
@@ -144,6 +159,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use livestick_vm::{Accelerator, BlockStats, Ending};
 
     fn outcome(problems: &[&str]) -> Outcome {
         Outcome {
@@ -152,10 +168,49 @@ mod tests {
         }
     }
 
+    fn report() -> Report {
+        Report {
+            ending: Ending::Reached,
+            elapsed: Duration::ZERO,
+            init_started: None,
+            hand_over: None,
+            login_prompt: None,
+            beacon: None,
+            rescue: None,
+            waited_for: None,
+            stick: BlockStats::default(),
+            disks: Vec::new(),
+            figures: Vec::new(),
+            screens: Vec::new(),
+            serial_log: String::new(),
+            screenshot: None,
+            accelerator: Accelerator::Tcg,
+        }
+    }
+
+    #[test]
+    fn what_is_not_counted_has_no_figure() {
+        let row = |name| {
+            let scenario = scenarios()
+                .into_iter()
+                .find(|scenario| scenario.name == name);
+            let outcome = Outcome {
+                report: Some(report()),
+                ..outcome(&[])
+            };
+            cells(&scenario.unwrap(), &outcome)[5..].to_vec()
+        };
+        assert_eq!(row("sdhci"), ["–", "–"]);
+        assert_eq!(row("bios"), ["0 B", "0 B"]);
+    }
+
     #[test]
     fn a_later_run_of_one_row_leaves_the_others() {
         let folder = tempfile::tempdir().unwrap();
-        let read = || Page::read(folder.path(), "On a machine.\n".to_owned()).unwrap();
+        let read = || {
+            let commit = "abc1234+".to_owned();
+            Page::read(folder.path(), "On a machine.\n".to_owned(), commit).unwrap()
+        };
         let all = scenarios();
         let mut page = read();
         page.put(&all[0], &outcome(&[]));
@@ -180,5 +235,7 @@ mod tests {
             .filter(|line| line.starts_with("| `"))
             .count();
         assert_eq!(rows, all.len());
+        let of_commit = page.text().matches(" abc1234+ |").count();
+        assert_eq!(of_commit, 2);
     }
 }

@@ -7,8 +7,10 @@ use super::typed::FIRST_LINE;
 use crate::problems;
 use anyhow::{Context, Result, bail, ensure};
 use livestick_vm::{Ending, Machine, Report, Watch, boot};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -97,7 +99,9 @@ impl<'a> Runner<'a> {
         if before.stick != after.stick {
             outcome
                 .problems
-                .push("the stick itself was written".to_owned());
+                .push("the stick is not what it was".to_owned());
+            // Nobody else gets it.
+            self.images.retain(|_, image| *image != machine.image);
         }
         if scenario.keeps_inside && before.inside != after.inside {
             outcome
@@ -155,6 +159,8 @@ fn machine(scenario: &Scenario, image: PathBuf, folder: &Path) -> Result<Machine
         .collect::<Result<_>>()
         .context("cannot make the disks inside")?;
     Ok(Machine {
+        // What is written to the stick must stay, or its digest would say nothing.
+        keeps_stick: true,
         bus: scenario.bus,
         memory_mib: scenario.memory_mib,
         stick_bytes_per_second: scenario.stick_bytes_per_second,
@@ -167,8 +173,8 @@ fn machine(scenario: &Scenario, image: PathBuf, folder: &Path) -> Result<Machine
 
 /// What a boot must not change.
 struct State {
-    /// The image's time: nobody reads gigabytes twice for each boot.
-    stick: std::time::SystemTime,
+    /// The digest of the stick.
+    stick: Vec<u8>,
     /// Digests of the disks inside.
     inside: String,
 }
@@ -177,9 +183,22 @@ fn state(machine: &Machine) -> Result<State> {
     let inside = machine.disks.iter().filter(|disk| disk.kept);
     let inside: Vec<_> = inside.map(|disk| disk.image.clone()).collect();
     Ok(State {
-        stick: fs::metadata(&machine.image)?.modified()?,
+        stick: digest(&machine.image)?,
         inside: digests(&inside)?,
     })
+}
+
+/// SHA-256 of a file that may be large.
+fn digest(path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(context)?;
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).with_context(context)? {
+            0 => return Ok(digest.finalize().to_vec()),
+            count => digest.update(&buffer[..count]),
+        }
+    }
 }
 
 fn judge(scenario: &Scenario, report: &Report) -> Vec<String> {

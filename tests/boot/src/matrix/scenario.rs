@@ -119,6 +119,13 @@ impl Scenario {
         self.in_ci
     }
 
+    /// Whether QEMU counts what is read from the stick and written to it: of an SD card it does not. That
+    /// nothing was written shows in the stick's digest, too.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.bus != Bus::Sdhci
+    }
+
     /// The root that it needs.
     #[must_use]
     pub fn root(&self) -> Root {
