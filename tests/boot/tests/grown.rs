@@ -58,7 +58,6 @@ fn check_volume(stick: &Path) {
 }
 
 /// A file as a disk, until this is dropped.
-
 struct Loop(String);
 
 impl Loop {

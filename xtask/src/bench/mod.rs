@@ -64,7 +64,8 @@ fn require_root() -> Result<()> {
 /// What one run made must not be written back, nor take space, during the next.
 fn clear(paths: &[PathBuf]) -> Result<()> {
     run(Command::new("rm").arg("-rf").args(paths))?;
-    run(&mut Command::new("sync"))
+    let folders = paths.iter().filter_map(|path| path.parent());
+    run(Command::new("sync").arg("--file-system").args(folders))
 }
 
 /// The middle value; of an even number of them, the lower of the two in the middle.

@@ -3,6 +3,7 @@
 
 mod block_device;
 mod device_mapper;
+mod ignore_sync;
 mod loop_device;
 mod mount_clone;
 mod swap;
@@ -12,6 +13,7 @@ mod xattr_at;
 
 pub use block_device::{disk_sequence, drop_buffers, reread_partitions};
 pub use device_mapper::{JoinedDevice, Part};
+pub use ignore_sync::ignore_sync;
 pub use loop_device::LoopDevice;
 pub use mount_clone::{clone_mount_read_only, clone_open_mount_read_only};
 pub use swap::swap_on;

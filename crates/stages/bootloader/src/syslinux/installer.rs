@@ -19,7 +19,10 @@ pub(super) fn run(path: &Path) -> Result<Installed, Error> {
     let folder = tempfile::tempdir().map_err(scratch)?;
     let image = folder.path().join("floppy.img");
     fs::write(&image, floppy::blank()).map_err(scratch)?;
-    let output = Command::new(path).arg("--install").arg(&image).output();
+    let mut command = Command::new(path);
+    command.arg("--install").arg(&image);
+    // It flushes all disks of the computer, and would wait for one that is slow, or never answers.
+    let output = livestick_sys::ignore_sync(&mut command).output();
     let output = output.map_err(|source| Error::InstallerStart {
         path: path.to_owned(),
         source,
