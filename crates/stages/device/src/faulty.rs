@@ -1,4 +1,6 @@
-//! A device in memory that fails as devices do.
+//! A device in memory that fails as devices do: for tests, those of other crates too.
+
+#![allow(clippy::unwrap_used, reason = "it is for tests")]
 
 use crate::Medium;
 use livestick_blockio::{ReadAt, WriteAt};
@@ -9,7 +11,8 @@ use std::sync::{Mutex, MutexGuard};
 
 /// How it fails.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// Not at all.
     None,
     /// A write of this byte is an error.
     WriteError(u64),
@@ -29,7 +32,7 @@ pub(crate) enum Fault {
 
 /// A device whose own cache keeps what was not flushed.
 #[derive(Debug)]
-pub(crate) struct Faulty {
+pub struct Faulty {
     size_bytes: u64,
     fault: Fault,
     state: Mutex<State>,
@@ -48,7 +51,9 @@ struct State {
 }
 
 impl Faulty {
-    pub(crate) fn new(size_bytes: u64, fault: Fault) -> Self {
+    /// One of so many bytes, zeros all of them.
+    #[must_use]
+    pub fn new(size_bytes: u64, fault: Fault) -> Self {
         Self {
             size_bytes,
             fault,
@@ -56,25 +61,28 @@ impl Faulty {
         }
     }
 
-    pub(crate) fn written_bytes(&self) -> u64 {
+    /// How much was written so far.
+    pub fn written_bytes(&self) -> u64 {
         self.state().written_bytes
     }
 
-    pub(crate) fn read_bytes(&self) -> u64 {
+    /// How much was read so far.
+    pub fn read_bytes(&self) -> u64 {
         self.state().read_bytes
     }
 
     /// Whether nothing was ever written.
-    pub(crate) fn is_untouched(&self) -> bool {
+    pub fn is_untouched(&self) -> bool {
         self.written_bytes() == 0
     }
 
     /// Whether firmware would try to boot it.
-    pub(crate) fn is_bootable(&self) -> bool {
+    pub fn is_bootable(&self) -> bool {
         self.bytes(510, 2) == b"\x55\xaa"
     }
 
-    pub(crate) fn bytes(&self, offset: u64, length: usize) -> Vec<u8> {
+    /// What is there by now, flushed or not.
+    pub fn bytes(&self, offset: u64, length: usize) -> Vec<u8> {
         let state = self.state();
         let sector = |number: u64| {
             let cached = state
@@ -92,7 +100,7 @@ impl Faulty {
     }
 
     /// A partition table from before.
-    pub(crate) fn fill_with_an_old_stick(&self) {
+    pub fn fill_with_an_old_stick(&self) {
         let mut state = self.state();
         for sector in 0..4096 {
             let mut bytes = [0x5a; 512];
@@ -102,7 +110,7 @@ impl Faulty {
     }
 
     /// Whether that is still all there.
-    pub(crate) fn is_an_old_stick(&self) -> bool {
+    pub fn is_an_old_stick(&self) -> bool {
         let of_old = |(index, byte): (usize, &u8)| match index % 512 {
             510 => *byte == 0x55,
             511 => *byte == 0xaa,
@@ -112,7 +120,7 @@ impl Faulty {
     }
 
     /// Of what was not flushed, some arrives and some does not.
-    pub(crate) fn lose_power(&self, seed: u64) {
+    pub fn lose_power(&self, seed: u64) {
         let mut state = self.state();
         state.latest.clear();
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -225,7 +233,8 @@ impl Medium for &Faulty {
 }
 
 /// Bytes that look random, the same every time.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
+#[must_use]
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let step = || {
         state ^= state << 13;

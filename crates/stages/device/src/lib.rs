@@ -13,8 +13,8 @@ mod buffer;
 mod claim;
 mod copy;
 mod error;
-#[cfg(test)]
-mod faulty;
+#[cfg(any(test, feature = "faulty"))]
+pub mod faulty;
 #[cfg(test)]
 mod fixture;
 mod ledger;

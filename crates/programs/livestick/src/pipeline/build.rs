@@ -229,7 +229,7 @@ fn not_written(error: WriteError) -> Failure {
 }
 
 /// The same of a stick, on which something else was before.
-fn stick_not_written(error: WriteError) -> Failure {
+pub fn stick_not_written(error: WriteError) -> Failure {
     const NO_ROOM_HINT: &str = "take a larger stick, leave something out with --exclude, or compress harder with --compression";
     let is_too_long = matches!(error, WriteError::RootTooLong { .. });
     let mut failure = match error {
