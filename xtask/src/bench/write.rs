@@ -69,6 +69,7 @@ struct Round {
     /// Without reading back.
     direct_seconds: f64,
     direct_written_bytes: u64,
+    direct_read_bytes: u64,
     image_bytes: u64,
     one_seconds: f64,
     many_seconds: f64,
@@ -89,12 +90,13 @@ impl Round {
                 .args(["bs=4M", "conv=fdatasync", "status=none"]),
         )?;
 
-        let before = first.written_bytes()?;
+        let before = first.moved()?;
         let mut direct = Command::new(program);
         direct.arg("build").arg(root).arg("--to").arg(&first.device);
         direct.args(["--allow-fixed", &first.device, "--yes", "--json"]);
         direct.args(compression);
         let (direct_seconds, report) = timed_with_report(&mut direct)?;
+        let after = first.moved()?;
         let write = |sticks: &[Stick]| {
             let mut command = Command::new(program);
             command.args(["write", "--yes", "--quiet"]).arg(image);
@@ -107,7 +109,8 @@ impl Round {
             to_file_seconds: to_file,
             copy_seconds: copy,
             direct_seconds: direct_seconds - stage_seconds(&report, READ_BACK),
-            direct_written_bytes: first.written_bytes()? - before,
+            direct_written_bytes: after.written_bytes - before.written_bytes,
+            direct_read_bytes: after.read_bytes - before.read_bytes,
             image_bytes,
             one_seconds: write(&sticks[..1])?,
             many_seconds: write(sticks)?,
@@ -121,11 +124,18 @@ impl Round {
             copy_seconds: figure(|round| round.copy_seconds)?,
             direct_seconds: figure(|round| round.direct_seconds)?,
             direct_written_bytes: median(rounds.iter().map(|round| round.direct_written_bytes))?,
+            direct_read_bytes: median(rounds.iter().map(|round| round.direct_read_bytes))?,
             image_bytes: median(rounds.iter().map(|round| round.image_bytes))?,
             one_seconds: figure(|round| round.one_seconds)?,
             many_seconds: figure(|round| round.many_seconds)?,
         })
     }
+}
+
+/// What went from and to a stick.
+struct Moved {
+    read_bytes: u64,
+    written_bytes: u64,
 }
 
 /// A throttled loop device, until it is dropped.
@@ -155,15 +165,17 @@ impl Stick {
         Path::new("/sys/block").join(device).join(name)
     }
 
-    /// All that was written to it so far: `Documentation/block/stat.rst`.
-    fn written_bytes(&self) -> Result<u64> {
+    /// All that was read from it and written to it so far: `Documentation/block/stat.rst`.
+    fn moved(&self) -> Result<Moved> {
         let stat = fs::read_to_string(self.attribute("stat")).context("no figures of a stick")?;
-        let sectors = stat.split_whitespace().nth(6);
-        let sectors: u64 = sectors
-            .context("no figures")?
-            .parse()
-            .context("no number")?;
-        Ok(sectors * 512)
+        let bytes = |field: usize| -> Result<u64> {
+            let sectors = stat.split_whitespace().nth(field).context("no figures")?;
+            Ok(sectors.parse::<u64>().context("no number")? * 512)
+        };
+        Ok(Moved {
+            read_bytes: bytes(2)?,
+            written_bytes: bytes(6)?,
+        })
     }
 }
 
@@ -203,6 +215,7 @@ fn compare(round: &Round) -> String {
     let direct = round.direct_seconds / slower;
     let many = round.many_seconds / round.one_seconds;
     let written = ratio(round.direct_written_bytes, round.image_bytes);
+    let read = ratio(round.direct_read_bytes, round.image_bytes);
     let aim = |ratio: f64, limit: f64| goal(ratio <= limit, format!("≤ {limit}"));
     let rows = [
         (
@@ -232,6 +245,13 @@ fn compare(round: &Round) -> String {
             format!("the image: {}", bytes(round.image_bytes)),
             format!("{written:.3}"),
             aim(written, WRITTEN_LIMIT),
+        ),
+        (
+            "what it reads from the stick",
+            bytes(round.direct_read_bytes),
+            String::new(),
+            format!("{read:.3}"),
+            String::new(),
         ),
         (
             "`write` to four sticks",
@@ -266,6 +286,7 @@ mod tests {
             copy_seconds: 20.0,
             direct_seconds: 21.0,
             direct_written_bytes: 720,
+            direct_read_bytes: 707,
             image_bytes: 700,
             one_seconds: 30.0,
             many_seconds: 36.0,
@@ -275,6 +296,7 @@ mod tests {
             "≤ 1.1: met",
             "1.029",
             "≤ 1.01: missed",
+            " 1.010 |",
             "≤ 1.3: met",
         ] {
             assert!(text.contains(cell), "{cell}\n{text}");
