@@ -1,6 +1,6 @@
 //! What is on a stick.
 
-use super::verify::{open, unreadable};
+use super::verify::{BLANK, is_blank, open, unreadable};
 use crate::failure::{Exit, Failure};
 use livestick_handoff::{Manifest, paths};
 use livestick_image::OpenedImage;
@@ -70,6 +70,10 @@ pub struct FileFacts {
 pub fn inspect(path: &Path) -> Result<Inspected, Failure> {
     let (file, bytes) = open(path)?;
     let opened = OpenedImage::open(&file).map_err(|error| match error {
+        ReadError::Damaged { .. } if is_blank(&file) => {
+            let message = format!("{} has no volume: {BLANK}", path.display());
+            Failure::message(Exit::Refused, message).hint("write it: `livestick write --help`")
+        }
         error @ ReadError::Damaged { .. } => {
             let context = format!("{} is not a stick", path.display());
             Failure::new(Exit::Refused, anyhow::Error::new(error).context(context))

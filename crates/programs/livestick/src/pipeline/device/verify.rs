@@ -5,7 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::progress::{Display, StageTime};
 use crate::settings::Verify;
 use anyhow::Context;
-use livestick_blockio::{Extent, Progress};
+use livestick_blockio::{Extent, Progress, ReadAt};
 use livestick_bootloader::syslinux;
 use livestick_image::{OpenedImage, VerifyError};
 use livestick_squashfs::CheckOptions;
@@ -77,7 +77,11 @@ pub fn verify(settings: &Verify, display: &Display) -> Result<Verified, Failure>
         Ok(opened) => opened,
         // Without these two nothing can be found; that is damage, and not a failure of ours.
         Err(error @ ReadError::Damaged { .. }) => {
-            verified.add("volume", error.to_string());
+            let problem = match is_blank(&file) {
+                true => format!("there is none: {BLANK}"),
+                false => error.to_string(),
+            };
+            verified.add("volume", problem);
             verified.stages = display.finish();
             return Ok(verified.judged());
         }
@@ -131,6 +135,16 @@ pub fn open(path: &Path) -> Result<(File, u64), Failure> {
         .with_context(|| format!("{} cannot be read at any place", path.display()))
         .map_err(refused)?;
     Ok((file, length))
+}
+
+/// What a device that is being written looks like until all of it was read back.
+pub const BLANK: &str = "it is empty, or its writing was cut off";
+
+/// Whether the first sector is all zeros.
+pub fn is_blank(file: &File) -> bool {
+    let mut sector = [0; 512];
+    let read = file.read_exact_at(&mut sector, 0);
+    read.is_ok() && sector == [0; 512]
 }
 
 /// A medium that cannot be read.
