@@ -41,7 +41,7 @@ pub use label::{Label, LabelError};
 pub use name::NameError;
 pub use plan::{FILE_LIMIT_BYTES, Length, Place, Plan, PlanError, PlannedFile};
 pub use read::{
-    BootRecord, Entry, FileReader, Finding, Parameters, ReadError, Scan, Severity, Volume,
-    begins_device, check,
+    BootRecord, Entry, FileReader, Finding, Parameters, ReadError, Scan, Severity, Volume, check,
+    volume_end_bytes,
 };
 pub use timestamp::Timestamp;

@@ -17,6 +17,8 @@ pub struct Image<'a> {
     pub reader: &'a mut dyn Read,
     /// How many there will be, where that is known.
     pub length_bytes: Option<u64>,
+    /// How many there must be: with fewer, it is not whole.
+    pub least_bytes: u64,
     /// Whether its volume takes all of each stick.
     pub grow: bool,
 }
@@ -43,6 +45,14 @@ const PIECE_BYTES: usize = 4 << 20;
 /// How many pieces a fast stick may be ahead of a slow one.
 const AHEAD_PIECES: usize = 8;
 
+/// What is known of the image before it is read.
+#[derive(Clone, Copy)]
+struct Expected {
+    length_bytes: Option<u64>,
+    least_bytes: u64,
+    grow: bool,
+}
+
 enum Message {
     /// So much of the image, and where it begins.
     Piece(Arc<Buffer>, u64),
@@ -57,14 +67,20 @@ pub fn copy<M: Medium + Send>(image: Image<'_>, destinations: Vec<Destination<'_
     let Image {
         reader,
         length_bytes,
+        least_bytes,
         grow,
     } = image;
+    let expected = Expected {
+        length_bytes,
+        least_bytes,
+        grow,
+    };
     thread::scope(|scope| {
         let (senders, threads): (Vec<_>, Vec<_>) = destinations
             .into_iter()
             .map(|destination| {
                 let (sender, receiver) = bounded(AHEAD_PIECES);
-                let write = move || write(destination, &receiver, length_bytes, grow);
+                let write = move || write(destination, &receiver, expected);
                 (sender, scope.spawn(write))
             })
             .unzip();
@@ -126,12 +142,11 @@ fn read_piece(reader: &mut dyn Read) -> io::Result<Buffer> {
 fn write<M: Medium>(
     destination: Destination<'_, M>,
     messages: &Receiver<Message>,
-    length_bytes: Option<u64>,
-    grow: bool,
+    expected: Expected,
 ) -> Result<Option<u64>, DeviceError> {
     let Destination { medium, progress } = destination;
     let size_bytes = medium.size_bytes();
-    if let Some(needed_bytes) = length_bytes.filter(|length| *length > size_bytes) {
+    if let Some(needed_bytes) = expected.length_bytes.filter(|length| *length > size_bytes) {
         return Err(DeviceError::TooSmall {
             size_bytes,
             needed_bytes,
@@ -139,9 +154,12 @@ fn write<M: Medium>(
     }
     progress.start("look", None);
     let stick = Stick::begin(medium)?;
-    progress.start("write", length_bytes);
-    receive(&stick, messages, progress)?;
-    let volume_bytes = match grow {
+    progress.start("write", expected.length_bytes);
+    let received_bytes = receive(&stick, messages, progress)?;
+    if received_bytes < expected.least_bytes {
+        return Err(DeviceError::ImageCutShort);
+    }
+    let volume_bytes = match expected.grow {
         true => enlarge(&stick)?,
         false => None,
     };
@@ -149,11 +167,13 @@ fn write<M: Medium>(
     Ok(volume_bytes)
 }
 
+/// Takes all that comes; says how much it was.
 fn receive<M: Medium>(
     stick: &Stick<M>,
     messages: &Receiver<Message>,
     progress: &dyn Progress,
-) -> Result<(), DeviceError> {
+) -> Result<u64, DeviceError> {
+    let mut received_bytes = 0;
     for message in messages {
         if progress.interrupted() {
             return Err(DeviceError::Interrupted);
@@ -162,8 +182,9 @@ fn receive<M: Medium>(
             Message::Piece(bytes, offset) => {
                 stick.put(&bytes, offset)?;
                 progress.advance(bytes.len() as u64);
+                received_bytes = offset + bytes.len() as u64;
             }
-            Message::End => return Ok(()),
+            Message::End => return Ok(received_bytes),
         }
     }
     match progress.interrupted() {
@@ -211,6 +232,7 @@ mod tests {
         copy(
             Image {
                 length_bytes: Some(image.len() as u64),
+                least_bytes: 0,
                 reader: &mut reader,
                 grow,
             },
@@ -268,6 +290,7 @@ mod tests {
             Image {
                 reader: &mut Broken(10 << 20),
                 length_bytes: None,
+                least_bytes: 0,
                 grow: false,
             },
             vec![Destination {
@@ -280,6 +303,29 @@ mod tests {
         assert!(!stick.is_bootable());
     }
 
+    /// As of a download that broke off, where nobody knows its length.
+    #[test]
+    fn an_image_that_is_shorter_than_it_must_be_is_on_no_stick() {
+        let image = image(10 << 20);
+        for (least_bytes, is_whole) in [(10 * MIB, true), (10 * MIB + 1, false)] {
+            let stick = Faulty::new(32 * MIB, Fault::None);
+            let copied = copy(
+                Image {
+                    reader: &mut &image[..],
+                    length_bytes: None,
+                    least_bytes,
+                    grow: false,
+                },
+                vec![Destination {
+                    medium: &stick,
+                    progress: &NoProgress,
+                }],
+            );
+            assert_eq!(copied.sticks[0].is_ok(), is_whole);
+            assert_eq!(stick.is_bootable(), is_whole);
+        }
+    }
+
     #[test]
     fn an_image_of_unknown_length_may_turn_out_too_long() {
         let image = image(20 << 20);
@@ -288,6 +334,7 @@ mod tests {
             Image {
                 reader: &mut &image[..],
                 length_bytes: None,
+                least_bytes: 0,
                 grow: false,
             },
             vec![Destination {

@@ -136,6 +136,7 @@ impl DeviceError {
                 Some("it is a counterfeit: give it back, and trust it with nothing")
             }
             Self::TooSmall { .. } => Some("take a larger stick"),
+            Self::ImageCutShort => Some("copy or download the image again: it is not whole"),
             Self::Grow { .. } => {
                 Some("check the image with `livestick verify`, or write it as it is with --no-grow")
             }

@@ -186,18 +186,19 @@ impl Parameters {
     }
 }
 
-/// Whether a device with this first sector has a volume where [`crate::Plan`] puts it.
+/// Where the volume ends, in bytes, of a device that begins with this sector; `None` where there is none
+/// at the place where [`crate::Plan`] puts it.
 #[must_use]
-pub fn begins_device(first_sector: &[u8]) -> bool {
-    let Ok(sector) = <&[u8; 512]>::try_from(first_sector) else {
-        return false;
-    };
+pub fn volume_end_bytes(first_sector: &[u8]) -> Option<u64> {
+    let sector = <&[u8; 512]>::try_from(first_sector).ok()?;
     let raw: RawMbr = zerocopy::transmute!(*sector);
     let expected = |length| format::partition(VOLUME_START_LBA, length);
-    partition(sector).is_ok_and(|_| {
-        let [first, ..] = &raw.partitions;
-        first.as_bytes() == expected(first.length_sectors.get()).as_bytes()
-    })
+    partition(sector).ok()?;
+    let [first, ..] = &raw.partitions;
+    let length_sectors = first.length_sectors.get();
+    let is_ours = first.as_bytes() == expected(length_sectors).as_bytes();
+    let end_lba = u64::from(VOLUME_START_LBA) + u64::from(length_sectors);
+    is_ours.then_some(end_lba * SECTOR_BYTES)
 }
 
 /// One sector of the device.

@@ -10,7 +10,7 @@ mod fat;
 mod file;
 mod scan;
 
-pub use boot::{BootRecord, Parameters, begins_device};
+pub use boot::{BootRecord, Parameters, volume_end_bytes};
 pub use check::check;
 pub use file::FileReader;
 pub use scan::{Entry, Scan};

@@ -63,7 +63,10 @@ fn stick_line(stick: &StickResult, written: &WrittenSticks) -> String {
         return format!("{name}: {} would be overwritten", size(stick.bytes));
     }
     match &stick.error {
-        Some(error) => format!("{name}: FAILED: {error}"),
+        Some(error) => match stick.hint.filter(|_| written.sticks.len() > 1) {
+            Some(hint) => format!("{name}: FAILED: {error}\n  hint: {hint}"),
+            None => format!("{name}: FAILED: {error}"),
+        },
         None => {
             let image = size(written.bytes.unwrap_or_default());
             let grown = stick.volume_bytes.map_or_else(String::new, |bytes| {

@@ -104,14 +104,20 @@ fn large_sectors_are_refused() {
     let Some(disk) = Loop::attach(file, &["--sector-size", "4096"]) else {
         return;
     };
-    let refused = run(&[
-        "restore",
-        "--yes",
-        &disk.device,
-        "--allow-fixed",
-        &disk.device,
-    ]);
-    assert_fails(&refused, 3, &["4096", "SYSLINUX"]);
+    let image = folder.path().join("image");
+    let mut sector = vec![0; 8 << 20];
+    sector[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, sector).unwrap();
+    let device = &disk.device[..];
+    for words in [
+        &["restore", device][..],
+        &["write", image.to_str().unwrap(), device],
+        &["build", folder.path().to_str().unwrap(), "--to", device],
+    ] {
+        let refused = run(&[words, &["--yes", "--allow-fixed", device]].concat());
+        assert_fails(&refused, 3, &["4096", "SYSLINUX"]);
+    }
+    assert!(!disk.was_written());
 }
 
 #[test]
@@ -143,6 +149,7 @@ fn an_image_goes_onto_many_sticks_from_anywhere_and_verifies() {
     assert_eq!(volume(1), None);
     assert!(volume(2).unwrap() > 4090 * MIB);
     for stick in [&one, &two, &three] {
+        stick.check_volume();
         let source = root.path().to_str().unwrap();
         let verified = succeeds(&["verify", &stick.device, "--against", source, "--json"]);
         let verified = json(&verified);
@@ -183,6 +190,7 @@ fn an_image_goes_onto_many_sticks_from_anywhere_and_verifies() {
         &one.device,
     ];
     succeeds(&fixed);
+    one.check_volume();
     let plain = json(&succeeds(&["inspect", &one.device, "--json"]));
     assert_eq!(
         (&plain["system"], plain["files"].as_array().unwrap().len()),

@@ -13,6 +13,8 @@ pub const MIB: u64 = 1 << 20;
 pub struct Loop {
     pub file: PathBuf,
     pub device: String,
+    /// The device had other files before.
+    written_before: u64,
 }
 
 impl Loop {
@@ -39,7 +41,37 @@ impl Loop {
             return None;
         };
         let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        Some(Self { file, device })
+        let mut disk = Self {
+            file,
+            device,
+            written_before: 0,
+        };
+        disk.written_before = disk.figures()[1];
+        Some(disk)
+    }
+
+    /// Whether anything was written since it was made.
+    pub fn was_written(&self) -> bool {
+        self.figures()[1] > self.written_before
+    }
+
+    /// `fsck.fat` minds nothing of its volume; skipped where that is missing.
+    pub fn check_volume(&self) {
+        let volume = Self::attach(self.file.clone(), &["--offset", "1048576", "--read-only"]);
+        let volume = volume.unwrap();
+        let checked = Command::new("fsck.fat")
+            .args(["-n", "-v", &volume.device])
+            .output();
+        let Ok(checked) = checked else {
+            assert!(std::env::var_os("CI").is_none(), "no fsck.fat");
+            eprintln!("skipped: no fsck.fat");
+            return;
+        };
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        let is_clean = !["differ", "rong", "Orphan", "not match"]
+            .iter()
+            .any(|word| said.contains(word));
+        assert!(checked.status.success() && is_clean, "{said}");
     }
 
     pub fn size(&self) -> u64 {

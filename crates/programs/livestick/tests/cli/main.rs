@@ -7,6 +7,7 @@ mod cut_off;
 mod device;
 mod disk;
 mod firmware;
+mod images;
 mod page;
 mod plan;
 mod squashfs;

@@ -13,8 +13,8 @@ pub struct Opened {
     pub reader: Box<dyn Read>,
     /// How many, where that is known.
     pub length_bytes: Option<u64>,
-    /// Whether its volume is where livestick puts it, and can grow.
-    pub has_volume: bool,
+    /// Where its volume ends, if that is where livestick puts it, and can grow.
+    pub volume_end_bytes: Option<u64>,
 }
 
 /// More than what tells compressed from other files.
@@ -62,9 +62,17 @@ pub fn open(image: &ImageFile) -> Result<Opened, Failure> {
         return Err(Failure::message(Exit::Refused, message)
             .hint("give an image that `livestick build` has made"));
     }
+    let length_bytes = length.filter(|_| compression == Compression::Stored);
+    let volume_end_bytes = livestick_volume::volume_end_bytes(&first);
+    if let (Some(length), Some(end)) = (length_bytes, volume_end_bytes)
+        && length < end
+    {
+        let message = format!("{name} is cut short: of {end} bytes at least, it has {length}");
+        return Err(Failure::message(Exit::Refused, message).hint("copy or download it again"));
+    }
     Ok(Opened {
-        has_volume: livestick_volume::begins_device(&first),
+        volume_end_bytes,
         reader: Box::new(Cursor::new(first).chain(reader)),
-        length_bytes: length.filter(|_| compression == Compression::Stored),
+        length_bytes,
     })
 }

@@ -55,7 +55,7 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
     let mut image = image::open(&settings.image)?;
     require_room(&targets, image.length_bytes)?;
     let mut warnings = Vec::new();
-    if settings.grow && !image.has_volume {
+    if settings.grow && image.volume_end_bytes.is_none() {
         let text = "the image is not one of livestick's: it is written as it is, and does not grow";
         warnings.push(text.to_owned());
     }
@@ -97,7 +97,8 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
         Image {
             reader: &mut image.reader,
             length_bytes: image.length_bytes,
-            grow: settings.grow && image.has_volume,
+            least_bytes: image.volume_end_bytes.unwrap_or_default(),
+            grow: settings.grow && image.volume_end_bytes.is_some(),
         },
         destinations.collect(),
     );
@@ -113,6 +114,8 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
     let results = targets.iter().zip(sticks);
     let results = results.map(|(target, result)| StickResult::new(target, result));
     written.sticks = results.collect();
+    let unused = written.sticks.iter().filter_map(StickResult::unused);
+    written.warnings.extend(unused);
     Ok(written)
 }
 
@@ -129,14 +132,34 @@ impl WrittenSticks {
             (_, all) => format!("{bad} of {all} sticks are not good, and boot nowhere"),
         };
         let failure = Failure::message(exit, message);
-        Err(match self.sticks.iter().find_map(|stick| stick.hint) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        // Of several, each has its own beside its name.
+        Err(match &self.sticks[..] {
+            [
+                StickResult {
+                    hint: Some(hint), ..
+                },
+            ] => failure.hint(*hint),
+            _ => failure,
         })
     }
 }
 
+/// Less than that is not worth a word.
+const UNUSED_AT_LEAST_BYTES: u64 = 1 << 30;
+
 impl StickResult {
+    /// What is said where the volume cannot take all of the stick.
+    fn unused(&self) -> Option<String> {
+        let unused = self.bytes - self.volume_bytes?;
+        (unused > UNUSED_AT_LEAST_BYTES).then(|| {
+            format!(
+                "{}: {unused} bytes stay unused: the volume of an image grows no further, and `livestick \
+                 build --to` makes one that takes the whole stick",
+                self.device.display()
+            )
+        })
+    }
+
     fn new(target: &Target, result: Result<Option<u64>, DeviceError>) -> Self {
         let hint = result.as_ref().err().and_then(DeviceError::hint);
         let (good, volume_bytes, error) = match result {
