@@ -16,17 +16,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-/// With these, images are made and checked before anything is timed. With the slower codecs this
-/// would take longer than the benchmark: there the first image that is timed is compared.
-const QUICK: [&str; 3] = ["zstd:3", "gzip", "lz4"];
-/// This one always, so that every data set is checked before.
-const ALWAYS: &str = QUICK[0];
-
-/// Whether images of this codec are checked before anything is timed.
-pub fn is_quick(codec: &str) -> bool {
-    QUICK.contains(&codec)
-}
-
 /// One worker and several make the same bytes of the data set, and the kernel sees its files in them.
 pub fn before_timing(
     programs: &Programs,
@@ -57,7 +46,7 @@ pub fn before_timing(
 /// every name that is looked up, the kernel walks the directory's index from its start, in anybody's
 /// image, so that a million take a quarter of an hour (`get_dir_index_using_name` in
 /// `fs/squashfs/namei.c`).
-pub fn holds(image: &Path, source: &Path, data: Data) -> Result<()> {
+fn holds(image: &Path, source: &Path, data: Data) -> Result<()> {
     eprintln!("Comparing the image with {}", source.display());
     let mounted = Mounted::try_squashfs(image).context("the kernel does not mount our image")?;
     if data != Data::Crowd {
@@ -98,35 +87,34 @@ fn names(folder: &Path) -> Result<BTreeSet<OsString>> {
     names.with_context(|| format!("cannot list {}", folder.display()))
 }
 
-/// The quick codecs that the contests have, and the one that is always among them.
+/// The codecs that the contests have.
 pub fn codecs(contests: &[&Contest]) -> Vec<&'static str> {
-    let used: Vec<_> = contests
-        .iter()
-        .flat_map(|contest| contest.ours)
-        .map(|ours| ours.codec)
-        .collect();
-    QUICK
-        .into_iter()
-        .filter(|codec| *codec == ALWAYS || used.contains(codec))
-        .collect()
+    let ours = contests.iter().flat_map(|contest| contest.ours);
+    let codecs: BTreeSet<_> = ours.map(|ours| ours.codec).collect();
+    codecs.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::contests::CONTESTS;
     use super::*;
-    use clap::ValueEnum;
 
     #[test]
-    fn every_data_set_is_checked_before_it_is_timed() {
-        let codecs_of = |data| {
-            let contests = CONTESTS.iter().filter(|contest| contest.data == data);
-            codecs(&contests.collect::<Vec<_>>())
-        };
-        assert_eq!(codecs_of(Data::Root), ["zstd:3", "gzip", "lz4"]);
-        assert_eq!(codecs_of(Data::Small), ["zstd:3", "gzip"]);
-        for data in Data::value_variants() {
-            assert!(codecs_of(*data).contains(&"zstd:3"), "{data:?}");
+    fn whatever_is_timed_is_checked_before() {
+        for contest in CONTESTS {
+            let checked = codecs(&[contest]);
+            assert!(
+                contest
+                    .ours
+                    .iter()
+                    .all(|ours| checked.contains(&ours.codec))
+            );
         }
+        let root = CONTESTS.iter().filter(|contest| contest.data == Data::Root);
+        let codecs = codecs(&root.collect::<Vec<_>>());
+        assert_eq!(
+            codecs,
+            ["gzip", "gzip:10", "lz4", "xz", "zstd:15", "zstd:3"]
+        );
     }
 }
