@@ -46,8 +46,11 @@ pub fn print_written(written: &WrittenSticks, style: OutputStyle) -> Result<(), 
         for warning in &written.warnings {
             say(&format!("warning: {warning}"));
         }
-        for stick in &written.sticks {
-            say(&stick_line(stick, written));
+        match &written.sticks[..] {
+            [stick] => say(&stick_line(stick, written)),
+            sticks => sticks_table(sticks, written)
+                .iter()
+                .for_each(|line| say(line)),
         }
     }
     print_json(written, style)
@@ -63,10 +66,7 @@ fn stick_line(stick: &StickResult, written: &WrittenSticks) -> String {
         return format!("{name}: {} would be overwritten", size(stick.bytes));
     }
     match &stick.error {
-        Some(error) => match stick.hint.filter(|_| written.sticks.len() > 1) {
-            Some(hint) => format!("{name}: FAILED: {error}\n  hint: {hint}"),
-            None => format!("{name}: FAILED: {error}"),
-        },
+        Some(error) => format!("{name}: FAILED: {error}"),
         None => {
             let image = size(written.bytes.unwrap_or_default());
             let grown = stick.volume_bytes.map_or_else(String::new, |bytes| {
@@ -76,6 +76,49 @@ fn stick_line(stick: &StickResult, written: &WrittenSticks) -> String {
             format!("{name}: good: {image} written and read back in {seconds:.1} s{grown}")
         }
     }
+}
+
+/// A row for each of several sticks, and below it what to do where one failed.
+fn sticks_table(sticks: &[StickResult], written: &WrittenSticks) -> Vec<String> {
+    let cells = |stick: &StickResult| {
+        let state = match (written.dry_run, stick.good) {
+            (true, _) => "would be overwritten",
+            (false, true) => "good",
+            (false, false) => "FAILED",
+        };
+        let more = match (&stick.error, stick.volume_bytes) {
+            (Some(error), _) => error.clone(),
+            (None, Some(bytes)) => format!("its volume has {}", size(bytes)),
+            (None, None) => String::new(),
+        };
+        let device = stick.device.display().to_string();
+        [
+            device,
+            stick.model.clone(),
+            size(stick.bytes),
+            state.to_owned(),
+            more,
+        ]
+    };
+    let rows: Vec<_> = sticks.iter().map(cells).collect();
+    let width = |column: usize| {
+        let lengths = rows.iter().map(|row| row[column].chars().count());
+        lengths.max().unwrap_or_default()
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    let mut lines = Vec::new();
+    for ([device, model, size, state, more], stick) in rows.iter().zip(sticks) {
+        let [first, second, third, fourth] = widths;
+        let line =
+            format!("{device:first$}  {model:second$}  {size:>third$}  {state:fourth$}  {more}");
+        lines.push(line.trim_end().to_owned());
+        lines.extend(stick.hint.map(|hint| format!("  hint: {hint}")));
+    }
+    if let Some(image) = written.bytes.filter(|_| !written.dry_run) {
+        let (image, seconds) = (size(image), written.seconds);
+        lines.push(format!("{image}, written and read back in {seconds:.1} s"));
+    }
+    lines
 }
 
 /// Prints what a verification has found: the findings to standard output, a line each.

@@ -155,3 +155,31 @@ fn a_stick_that_is_too_small_becomes_none() {
         assert_fails(&run(&["verify", &disk.device]), 4, &["is damaged"]);
     }
 }
+
+#[test]
+fn one_stick_that_fails_stops_no_other_and_the_table_says_which() {
+    let folder = scratch();
+    let Some((_root, image)) = image(folder.path()) else {
+        return;
+    };
+    let disk = |name, length| Loop::new(folder.path(), name, length);
+    let (Some(good), Some(small)) = (disk("good", 700 * MIB), disk("small", 64 * MIB)) else {
+        return;
+    };
+    let packed = pack("zstd", &image, "zst");
+    let packed = packed.to_str().unwrap();
+    let words = [&["write", "--yes", packed][..], &on(&small), &on(&good)].concat();
+    let written = run(&words);
+    assert_fails(
+        &written,
+        1,
+        &["1 of 2 sticks are not good", "take a larger stick"],
+    );
+    let said = String::from_utf8_lossy(&written.stderr).into_owned();
+    for (disk, state) in [(&small, "FAILED"), (&good, "good")] {
+        let row = |line: &&str| line.starts_with(&disk.device) && line.contains(state);
+        assert_eq!(said.lines().filter(row).count(), 1, "{said}");
+    }
+    succeeds(&["verify", &good.device]);
+    assert!(small.read(0, 512) == [0; 512]);
+}
