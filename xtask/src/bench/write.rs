@@ -11,6 +11,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -153,11 +154,16 @@ impl Stick {
         attach.args(["--find", "--show"]).arg(&file);
         let device = read(&mut attach)?.trim().to_owned();
         let stick = Self { file, device };
-        let number = fs::read_to_string(stick.attribute("dev")).context("no such device")?;
-        let line = format!("{} {BYTES_PER_SECOND}", number.trim());
-        fs::write(THROTTLE, line)
+        stick
+            .throttle(BYTES_PER_SECOND)
             .with_context(|| format!("cannot throttle with {THROTTLE}, of cgroup v1"))?;
         Ok(stick)
+    }
+
+    /// Lets it take so many bytes a second; 0 is as many as it can.
+    fn throttle(&self, bytes_per_second: u64) -> io::Result<()> {
+        let number = fs::read_to_string(self.attribute("dev"))?;
+        fs::write(THROTTLE, format!("{} {bytes_per_second}", number.trim()))
     }
 
     fn attribute(&self, name: &str) -> PathBuf {
@@ -181,6 +187,8 @@ impl Stick {
 
 impl Drop for Stick {
     fn drop(&mut self) {
+        // It would hold for whatever has the same number next.
+        let _ = self.throttle(0);
         // What cannot be taken down is seen with `losetup`.
         let _ = run(Command::new("losetup").args(["--detach", &self.device]));
         let _ = fs::remove_file(&self.file);
