@@ -156,6 +156,18 @@ const PACKAGES: &[Package] = {
             "boots sticks",
             &[Boots],
         ),
+        package(
+            "btrfs-progs",
+            &["mkfs.btrfs"],
+            "makes another system's disk",
+            &[Boots],
+        ),
+        package(
+            "ntfs-3g",
+            &["mkntfs"],
+            "makes another system's disk",
+            &[Boots],
+        ),
         package("ovmf", &[], "the UEFI firmware to boot them with", &[Boots]),
         package(
             "ovmf-ia32",

@@ -23,6 +23,8 @@ pub enum Content {
     Btrfs,
     /// XFS.
     Xfs,
+    /// A disk of a ZFS pool.
+    Zfs,
     /// SquashFS.
     Squashfs,
     /// A CD or DVD image, possibly one that also boots from a disk.
@@ -124,6 +126,7 @@ impl fmt::Display for Content {
             Self::Ext => "ext2/3/4",
             Self::Btrfs => "Btrfs",
             Self::Xfs => "XFS",
+            Self::Zfs => "ZFS",
             Self::Squashfs => "SquashFS",
             Self::Iso9660 => "ISO 9660",
             Self::Lvm => "LVM",
@@ -159,6 +162,8 @@ const MAGICS: &[(usize, &[u8], Content)] = &[
     (0x438, b"\x53\xef", Content::Ext),
     (0x10040, b"_BHRfS_M", Content::Btrfs),
     (0x8001, b"CD001", Content::Iso9660),
+    // The first pair of a label's list, in XDR (`vdev_label_t` of `sys/vdev_impl.h`, `libnvpair/nvpair.c`).
+    (0x4014, b"\0\0\0\x07version\0", Content::Zfs),
 ];
 
 const FIRST_BYTES: usize = 8192;

@@ -168,6 +168,18 @@ impl Boot {
         loader.map(coldplug::unsupported).unwrap_or_default()
     }
 
+    /// The first of it, without what only a driver knows it by.
+    fn undriven(&self) -> Option<String> {
+        let unsupported = self.unsupported();
+        let (what, _) = unsupported.first()?.split_once(" (")?;
+        Some(what.to_owned())
+    }
+
+    /// Whether a stick that is plugged in now would be seen.
+    pub fn is_searching(&self) -> bool {
+        self.ready.is_some() && self.program.is_none()
+    }
+
     /// The right stick, where it is there, whether it could be used or not.
     pub fn right_stick(&self) -> Option<&BlockDevice> {
         let ready = self.ready.as_ref().filter(|_| self.program.is_none())?;
@@ -282,6 +294,7 @@ impl Boot {
                 choice: self.instructions.command_line.medium.clone(),
                 waited: patience,
                 nearest: self.ready.as_ref().and_then(|ready| ready.search.nearest()),
+                undriven: self.undriven(),
             },
         })
     }
@@ -345,6 +358,7 @@ impl Boot {
                 choice: None,
                 waited: Duration::ZERO,
                 nearest: None,
+                undriven: None,
             });
         };
         let shutdown = thread::Builder::new().spawn(shutdown::install);

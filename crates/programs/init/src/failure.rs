@@ -25,12 +25,14 @@ pub enum Failure {
          initramfs of one stick belong together"
     )]
     KernelRelease { running: String, sealed: String },
-    #[error("the stick was not found{}{}; {}", within(.waited), among(.choice.as_ref()), instead(.nearest.as_ref()))]
+    #[error("the stick was not found{}{}; {}", within(.waited), among(.choice.as_ref()), instead(.nearest.as_deref(), .undriven.as_deref()))]
     NoMedium {
         choice: Option<MediumChoice>,
         waited: Duration,
         /// What is most like it, and why it is not the stick.
         nearest: Option<String>,
+        /// The first of what a stick may be behind and there is no driver for.
+        undriven: Option<String>,
     },
     #[error("the stick ({name}) was pulled out while it was read; plug it in again")]
     Pulled { name: String },
@@ -102,11 +104,14 @@ fn among(choice: Option<&MediumChoice>) -> String {
 }
 
 /// What to look at next.
-fn instead(nearest: Option<&String>) -> String {
-    nearest.map_or_else(
-        || "is it plugged in?".to_owned(),
-        |nearest| format!("nearest is {nearest}"),
-    )
+fn instead(nearest: Option<&str>, undriven: Option<&str>) -> String {
+    match (nearest, undriven) {
+        (Some(nearest), _) => format!("nearest is {nearest}"),
+        (None, Some(undriven)) => {
+            format!("is it plugged in, or behind what it has no driver for ({undriven})?")
+        }
+        (None, None) => "is it plugged in?".to_owned(),
+    }
 }
 
 /// A search that was only one look took no time worth telling.
@@ -139,6 +144,7 @@ mod tests {
             choice,
             waited: Duration::from_secs(seconds),
             nearest: None,
+            undriven: None,
         };
         let label = MediumChoice::Label("A".to_owned());
         assert_eq!(
@@ -154,10 +160,22 @@ mod tests {
             choice: None,
             waited: Duration::from_secs(5),
             nearest: Some("sda1: FAT, another livestick".to_owned()),
+            undriven: Some("USB controller 0000:00:01.0".to_owned()),
         };
         assert_eq!(
             near.sentence(),
             "the stick was not found within 5 s; nearest is sda1: FAT, another livestick"
+        );
+        let undriven = Failure::NoMedium {
+            choice: None,
+            waited: Duration::ZERO,
+            nearest: None,
+            undriven: Some("USB controller 0000:00:01.0".to_owned()),
+        };
+        assert_eq!(
+            undriven.sentence(),
+            "the stick was not found; is it plugged in, or behind what it has no driver for (USB \
+             controller 0000:00:01.0)?"
         );
     }
 }

@@ -58,6 +58,8 @@ pub enum Rejection {
     BadManifest(Content, #[source] ParseError),
     #[error("{0}, another livestick (identity {1})")]
     OtherIdentity(Content, Identity),
+    #[error("`{0}` is missing")]
+    Missing(String),
     #[error("`{0}` cannot be read")]
     NoImage(String, #[source] io::Error),
     #[error(
@@ -150,7 +152,8 @@ impl Rejection {
     /// Whether it is the stick that was looked for, if a damaged one.
     pub fn is_right_stick(&self) -> bool {
         match self {
-            Self::NoImage(..)
+            Self::Missing(_)
+            | Self::NoImage(..)
             | Self::WrongLength { .. }
             | Self::WrongMagic
             | Self::WrongSuperblock => true,
@@ -279,6 +282,7 @@ fn open_segment(folder: &Path, segment: Segment) -> Result<File, Rejection> {
             found_bytes,
             expected_bytes: length_bytes,
         }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Rejection::Missing(path)),
         Err(error) => Err(Rejection::NoImage(path, error)),
     }
 }
@@ -288,6 +292,25 @@ mod tests {
     use super::*;
     use livestick_disks::Transport;
     use std::io::Write;
+
+    #[test]
+    fn a_segment_must_be_there_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = |name: &str| Segment {
+            path: name.to_owned(),
+            length_bytes: 4,
+        };
+        std::fs::write(folder.path().join("whole"), [0; 4]).unwrap();
+        std::fs::write(folder.path().join("short"), [0; 3]).unwrap();
+        assert!(open_segment(folder.path(), segment("whole")).is_ok());
+        let reason = |name| {
+            open_segment(folder.path(), segment(name))
+                .unwrap_err()
+                .sentence()
+        };
+        assert_eq!(reason("missing"), "`missing` is missing");
+        assert!(reason("short").starts_with("`short` has 3 bytes instead of 4"));
+    }
 
     #[test]
     fn only_what_was_asked_for_is_chosen() {

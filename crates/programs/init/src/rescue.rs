@@ -179,7 +179,11 @@ fn screen(boot: &Boot, failure: &Failure, reboot_after: Option<Duration>) -> Str
 
 fn keys(boot: &Boot, failure: &Failure) -> String {
     let offers = offers(boot, failure).map(|(key, what)| offer(key, what));
-    "\nPlug the right stick in to go on, or press\n".to_owned() + &offers.collect::<String>()
+    let plug = match boot.is_searching() {
+        true => "Plug the right stick in to go on, or press",
+        false => "Press",
+    };
+    format!("\n{plug}\n") + &offers.collect::<String>()
 }
 
 /// The keys that do something now, and what.

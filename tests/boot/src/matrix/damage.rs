@@ -1,13 +1,14 @@
 //! Sticks that are not as they were built: patched copies of good ones.
 
-use super::run::sh;
+use super::run::{FindRoot, sh};
+use super::scenario::Root;
 use anyhow::{Context, Result, ensure};
 use livestick_handoff::{Identity, Manifest, paths};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What was done to a copy of a stick.
@@ -33,6 +34,16 @@ pub(super) enum Damage {
     FlippedAndChecks,
     /// Somebody edited the menu, and its entries hand over to a program that is not there.
     NoInit,
+    /// The second segment of the root image is gone.
+    SegmentMissing,
+    /// The second segment of the root image is shorter than the manifest says.
+    SegmentShort,
+    /// Its owner gave the volume another name.
+    OtherLabel,
+    /// Its FAT is none that Linux mounts.
+    BrokenFat,
+    /// The kernel is that of Debian 13.
+    OtherKernel,
 }
 
 /// Where the only partition begins.
@@ -41,11 +52,15 @@ const PARTITION_START: &str = "1M";
 const SQUASHFS_MAGIC: &[u8; 4] = b"hsqs";
 const SECTOR_BYTES: usize = 512;
 const MISSING_INIT: &str = "/sbin/no-such-init";
+const SECOND_SEGMENT: &str = "live/filesystem.squashfs.001";
+const PARTITION_START_BYTES: u64 = 1 << 20;
+/// `BPB_FATSz32`, of whose zero the kernel says "bogus number of FAT sectors".
+const FAT_LENGTH_OFFSET: u64 = 36;
 const SYSLINUX_MENU: &str = "syslinux/syslinux.cfg";
 
 impl Damage {
     /// Makes the copy, in a file that takes no more space than the original.
-    pub(super) fn copy(self, good: &Path, copy: &Path) -> Result<()> {
+    pub(super) fn copy(self, good: &Path, copy: &Path, root: FindRoot<'_>) -> Result<()> {
         sh(Command::new("cp").arg("--sparse=always").args([good, copy]))?;
         match self {
             Self::None => Ok(()),
@@ -81,8 +96,39 @@ impl Damage {
                 let named = format!(" APPEND init={MISSING_INIT} ");
                 Ok(text.replace(" APPEND ", &named).into_bytes())
             }),
+            Self::SegmentMissing => mtool("mdel", copy, &[&format!("::/{SECOND_SEGMENT}")]),
+            Self::SegmentShort => replace(copy, SECOND_SEGMENT, |mut segment| {
+                segment.truncate(segment.len() - SECTOR_BYTES);
+                Ok(segment)
+            }),
+            Self::OtherLabel => mtool("mlabel", copy, &["::HOLIDAY"]),
+            Self::BrokenFat => {
+                let file = File::options().write(true).open(copy)?;
+                Ok(file.write_all_at(&[0; 4], PARTITION_START_BYTES + FAT_LENGTH_OFFSET)?)
+            }
+            Self::OtherKernel => {
+                let kernel = fs::read(kernel_of(&root(Root::Trixie)?)?)?;
+                replace(copy, paths::KERNEL, |_| Ok(kernel))
+            }
         }
     }
+}
+
+/// Runs one of mtools on the stick's volume.
+fn mtool(name: &str, stick: &Path, arguments: &[&str]) -> Result<()> {
+    let volume = format!("{}@@{PARTITION_START}", stick.display());
+    sh(Command::new(name).args(["-i", &volume]).args(arguments))
+}
+
+/// The kernel that a root has, of which there is one.
+fn kernel_of(root: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(root.join("boot"))?.flatten();
+    let is_kernel = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("vmlinuz-")
+    };
+    let kernel = entries.map(|entry| entry.path()).find(is_kernel);
+    kernel.with_context(|| format!("{} has no kernel", root.display()))
 }
 
 /// Replaces a file on a stick by what is made of it.

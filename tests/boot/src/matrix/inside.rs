@@ -1,7 +1,7 @@
 //! The computer's other disks, each made for one boot.
 
 use super::damage::Damage;
-use super::run::{noise, sh};
+use super::run::{FindRoot, noise, sh};
 use anyhow::Result;
 use livestick_vm::{Bus, Disk};
 use std::fs::File;
@@ -30,6 +30,10 @@ pub(super) enum Inside {
     Lvm,
     /// Swap space.
     Swap,
+    /// A stick like this one, with a FAT that cannot be mounted.
+    BrokenFat,
+    /// A disk with GPT, and with swap, ZFS, Btrfs and NTFS on its partitions.
+    Systems,
     /// A disk whose partition table can be read, and nothing after that.
     Hanging,
     /// A disk of which the first page can be read at most: whoever looks for its partitions hangs.
@@ -41,19 +45,30 @@ const LUN_BYTES: u64 = 4 << 20;
 
 impl Inside {
     /// Makes the disk as the machine's `index`-th, in this folder.
-    pub(super) fn make(self, index: usize, stick: &Path, folder: &Path) -> Result<Disk> {
+    pub(super) fn make(
+        self,
+        index: usize,
+        stick: &Path,
+        folder: &Path,
+        root: FindRoot<'_>,
+    ) -> Result<Disk> {
         let path = folder.join(format!("inside-{index}.img"));
         let (length, bus) = match self {
             Self::Twin => return Ok(Disk::stick(stick)),
             Self::Decoy => {
-                Damage::OtherIdentity.copy(stick, &path)?;
+                Damage::OtherIdentity.copy(stick, &path, root)?;
+                return Ok(Disk::stick(path));
+            }
+            Self::BrokenFat => {
+                Damage::BrokenFat.copy(stick, &path, root)?;
                 return Ok(Disk::stick(path));
             }
             Self::ShortCopy => {
-                Damage::Short.copy(stick, &path)?;
+                Damage::Short.copy(stick, &path, root)?;
                 return Ok(Disk::internal(path, Bus::Ahci));
             }
             Self::Luns => (LUN_BYTES, Bus::VirtioScsi),
+            Self::Systems => (systems::DISK_BYTES, Bus::VirtioBlk),
             _ => (DISK_BYTES, Bus::VirtioBlk),
         };
         File::create(&path)?.set_len(length)?;
@@ -73,7 +88,8 @@ impl Inside {
     fn fill(self, path: &Path, index: usize) -> Result<()> {
         let file = File::options().read(true).write(true).open(path)?;
         match self {
-            Self::Twin | Self::Decoy | Self::ShortCopy => Ok(()),
+            Self::Twin | Self::Decoy | Self::BrokenFat | Self::ShortCopy => Ok(()),
+            Self::Systems => systems::write(path, &file),
             Self::Noise | Self::Luns | Self::Dead => {
                 Ok(file.write_all_at(&noise(1 << 20, index as u64), 0)?)
             }
@@ -124,3 +140,4 @@ pub(super) fn digests(paths: &[PathBuf]) -> Result<String> {
 
 mod lvm;
 mod md;
+mod systems;

@@ -1,14 +1,16 @@
 //! The matrix itself.
 
 use super::damage::Damage::{
-    BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, NoInit, OtherIdentity, Padded, Short,
+    BadManifest, ChecksAtOnce, Cut, Flipped, FlippedAndChecks, NoInit, OtherIdentity, OtherKernel,
+    OtherLabel, Padded, SegmentMissing, SegmentShort, Short,
 };
 use super::inside::Inside::{
-    Dead, Decoy, DirtyExt4, Hanging, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap, Twin,
+    BrokenFat, Dead, Decoy, DirtyExt4, Hanging, Luns, Lvm, MdMirror, Noise, ShortCopy, Swap,
+    Systems, Twin,
 };
 use super::scenario::{Root, Scenario};
 use super::typed::{
-    command, log_in, plugged_in_after, plugged_in_behind, pulled_at_once, pulled_while,
+    command, key, log_in, plugged_in_after, plugged_in_behind, pulled_at_once, pulled_while,
     rescue_screen, typed,
 };
 use livestick_vm::{Action, Bus, Firmware, Step};
@@ -28,6 +30,16 @@ const EVERYWHERE: [&str; 4] = [
     "--console=ttyS0,115200",
     "--cmdline=loglevel=7",
 ];
+/// One on USB, which is a disk without a medium, and one on PCI.
+const EMPTY_READERS: [&str; 6] = [
+    "-drive",
+    "if=none,id=reader",
+    "-device",
+    "usb-storage,drive=reader,bus=xhci.0,removable=on",
+    "-device",
+    "sdhci-pci",
+];
+
 /// What a kernel says that loads signed modules only.
 const LOCKED_DOWN: &str = "Kernel is locked down from EFI Secure Boot";
 
@@ -42,8 +54,12 @@ pub fn scenarios() -> Vec<Scenario> {
         search(),
         pulled(),
         rescue(),
+        rescue_keys(),
         damage(),
+        checks(),
         other_disks(),
+        silent_disks(),
+        other_systems(),
         ends(),
     ]
     .concat()
@@ -158,6 +174,20 @@ fn memory() -> Vec<Scenario> {
                 "goes on",
             ))
             .says(&["No space left on device"]),
+        Scenario::new(
+            "overlay-inodes",
+            "an overlay of 64 MiB, full of empty files",
+        )
+        .cmdline("overlay-size=64M")
+        .then(log_in())
+        .then(command(
+            "mkdir /var/many; cd /var/many; seq 20000 | xargs touch 2>&1 | tail -n 1",
+            "No space left on device",
+        ))
+        .then(command(
+            "cd /; rm -r /var/many; touch /var/one && echo go''es on",
+            "goes on",
+        )),
         Scenario::new("zram", "`zram=25%`")
             .cmdline("zram=25%")
             .then(log_in())
@@ -177,6 +207,26 @@ fn search() -> Vec<Scenario> {
             .then([Step::shown("livestick: rescue: ", Action::Plug)])
             .says(&["rescue: the stick was not found within 5 s"])
             .in_ci(),
+        Scenario::new(
+            "plugged-at-130",
+            "plugged in after 130 s, behind the time limit",
+        )
+        .then([pulled_at_once()])
+        .then(rescue_screen())
+        .then([Step::after(10, Action::Plug)])
+        .says(&["rescue: the stick was not found within 120 s; is it plugged in?"]),
+        Scenario::new("label-changed", "a volume that its owner gave another name")
+            .damaged(OtherLabel),
+        Scenario::new("label-changed-uefi", "the same, on UEFI with Secure Boot")
+            .built(&EVERYWHERE)
+            .firmware(Firmware::SecureBoot)
+            .damaged(OtherLabel),
+        Scenario::new("no-driver", "a controller that the stick has no driver for")
+            .cmdline("live-media-timeout=5")
+            .hardware(&["-device", "megasas"])
+            .then([pulled_at_once()])
+            .rescued("or behind what it has no driver for (storage controller 0000:00:0")
+            .says(&["Hardware that there is no driver for on this stick:"]),
         Scenario::new("no-stick", "no stick at all")
             .cmdline("live-media-timeout=5")
             .then([pulled_at_once()])
@@ -268,6 +318,38 @@ fn rescue() -> Vec<Scenario> {
     ]
 }
 
+/// The keys of the rescue screen that no other row presses.
+fn rescue_keys() -> Vec<Scenario> {
+    vec![
+        Scenario::new("rescue-retry", "`r` on the rescue screen")
+            .cmdline("live-media-timeout=5")
+            .then([pulled_at_once()])
+            .then(rescue_screen())
+            .then([key('r')])
+            .rescued("the stick was not found")
+            .says(&["Cannot boot: the stick was not found; is it plugged in?"]),
+        Scenario::new("rescue-check", "`c` on the rescue screen")
+            .cmdline("live-media-timeout=5")
+            .damaged(Short)
+            .then(rescue_screen())
+            .then([key('c')])
+            .then([Step::shown("The stick was checked:", Action::Nothing)])
+            .then([Step::shown(
+                "live/filesystem.squashfs: is not what was written",
+                Action::Nothing,
+            )])
+            .then([Step::shown("  b  to reboot", Action::Nothing), key('b')])
+            .stopped("guest-reset"),
+        Scenario::new("rescue-go-on", "`g` on the rescue screen, with a wrong bit")
+            .damaged(FlippedAndChecks)
+            .then(rescue_screen())
+            .then([key('g')])
+            .then([Step::shown("login: ", Action::Nothing)])
+            .says(&["rescue: the stick is damaged: live/filesystem.squashfs"])
+            .told(),
+    ]
+}
+
 fn damage() -> Vec<Scenario> {
     vec![
         Scenario::new("other-identity", "a stick with another one's manifest")
@@ -292,6 +374,44 @@ fn damage() -> Vec<Scenario> {
             .cmdline("live-media-timeout=5")
             .damaged(Cut)
             .rescued("the system on it was not written to its end"),
+        Scenario::new(
+            "segment-missing",
+            "a root image whose second segment is gone",
+        )
+        .built(&["--segment-size", "64MiB"])
+        .cmdline("live-media-timeout=5")
+        .damaged(SegmentMissing)
+        .rescued("`live/filesystem.squashfs.001` is missing"),
+        Scenario::new(
+            "segment-short",
+            "a root image whose second segment is too short",
+        )
+        .built(&["--segment-size", "64MiB"])
+        .cmdline("live-media-timeout=5")
+        .damaged(SegmentShort)
+        .rescued("`live/filesystem.squashfs.001` has 67108352 bytes instead of 67108864"),
+        Scenario::new("other-kernel", "a kernel that the modules are not for")
+            .damaged(OtherKernel)
+            .given_up("kernel and initramfs of one stick belong together")
+            .says(&["Cannot boot: the running kernel is 6.12."]),
+    ]
+}
+
+/// The menu entry that checks the stick.
+fn checks() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "check-key",
+            "the check entry, and `g` before the time is up",
+        )
+        .damaged(ChecksAtOnce)
+        .then([Step::shown(
+            "The boot goes on by itself in 10 s.",
+            Action::Nothing,
+        )])
+        .then([key('g')])
+        .then([Step::shown("livestick: hand-over uptime=", Action::Nothing)])
+        .says(&["livestick: check: good: all"]),
         Scenario::new("check-good", "the check entry, on a good stick")
             .damaged(ChecksAtOnce)
             .says(&["livestick: check: good: all"]),
@@ -309,8 +429,6 @@ fn damage() -> Vec<Scenario> {
 }
 
 fn other_disks() -> Vec<Scenario> {
-    let storage = |name, what| Scenario::new(name, what).of(Root::Storage);
-    let count = "echo $(ls -d /dev/md?* /dev/mapper/*-* 2>/dev/null | wc -l), $(wc -l < /proc/swaps) were fou''nd";
     vec![
         Scenario::new("twins", "two identical sticks")
             .inside(&[Twin])
@@ -322,6 +440,15 @@ fn other_disks() -> Vec<Scenario> {
             .then([pulled_at_once()])
             .rescued("another livestick (identity 5a5a5a5a")
             .says(&["Cannot boot: the stick was not found within 5 s; nearest is sd"]),
+        Scenario::new("fat-broken", "a stick with a FAT that cannot be mounted")
+            .cmdline("live-media-timeout=5")
+            .inside(&[BrokenFat])
+            .then([pulled_at_once()])
+            .rescued("`, cannot be mounted: ")
+            .says(&["Cannot boot: the stick was not found within 5 s; nearest is sd"]),
+        Scenario::new("empty-reader", "card readers without a card")
+            .hardware(&EMPTY_READERS)
+            .then(plugged_in_behind("no medium in the drive")),
         Scenario::new("short-copy-inside", "a copy cut short on a disk inside")
             .inside(&[ShortCopy])
             .then(plugged_in_behind("it was not written to its end")),
@@ -336,6 +463,12 @@ fn other_disks() -> Vec<Scenario> {
         .then(plugged_in_behind("ext2/3/4, no livestick"))
         .says(&["unknown, no livestick"])
         .in_ci(),
+    ]
+}
+
+/// Disks inside that do not answer.
+fn silent_disks() -> Vec<Scenario> {
+    vec![
         Scenario::new("disk-hangs", "a disk inside whose reads never end")
             .inside(&[Hanging])
             .then(plugged_in_behind("does not answer")),
@@ -348,7 +481,7 @@ fn other_disks() -> Vec<Scenario> {
         .then([pulled_at_once()])
         .then([Step::shown("does not answer", Action::Nothing)])
         .then(rescue_screen())
-        .then([Step::after(1, Action::Type("r".to_owned()))])
+        .then([key('r')])
         .then(rescue_screen())
         .then([Step::after(1, Action::Plug)])
         .says(&["Cannot boot: the stick was not found; is it plugged in?"])
@@ -356,6 +489,27 @@ fn other_disks() -> Vec<Scenario> {
         .then([Step::shown("Welcome to", Action::Nothing)])
         .never(&["No disk of any kind was found."])
         .told(),
+    ]
+}
+
+/// Disks of other systems, which the one on the stick must leave alone.
+fn other_systems() -> Vec<Scenario> {
+    let storage = |name, what| Scenario::new(name, what).of(Root::Storage);
+    let count = "echo $(ls -d /dev/md?* /dev/mapper/*-* 2>/dev/null | wc -l), $(wc -l < /proc/swaps) were fou''nd";
+    vec![
+        Scenario::new(
+            "other-systems",
+            "GPT with swap, ZFS, Btrfs and NTFS inside, left alone",
+        )
+        .inside(&[Systems])
+        .then(plugged_in_behind("Btrfs, no livestick"))
+        .says(&[
+            "swap, no livestick",
+            "ZFS, no livestick",
+            "NTFS, no livestick",
+        ])
+        .then(log_in())
+        .then(command("echo $(wc -l < /proc/swaps) li''ne", "1 line")),
         storage("md-lvm", "md, LVM and swap inside, left alone")
             .inside(&[MdMirror, MdMirror, Lvm, Swap])
             .then(plugged_in_behind("swap, no livestick"))

@@ -19,12 +19,14 @@ use tempfile::TempDir;
 /// What must never be seen, whatever the scenario.
 const NEVER: [&str; 1] = ["panicked at"];
 
+/// Where the root of this name is, which is made where it is not there yet.
+pub(super) type FindRoot<'a> = &'a dyn Fn(Root) -> Result<PathBuf>;
+
 /// What runs scenarios, and keeps the images that they share.
 pub struct Runner<'a> {
     program: PathBuf,
     folder: TempDir,
-    /// Where the root of this name is, which is made where it is not there yet.
-    root: &'a dyn Fn(Root) -> Result<PathBuf>,
+    root: FindRoot<'a>,
     images: HashMap<(Root, Vec<&'static str>), PathBuf>,
 }
 
@@ -82,11 +84,13 @@ impl<'a> Runner<'a> {
             Damage::None => good,
             damage => {
                 let copy = folder.path().join("stick.img");
-                damage.copy(&good, &copy).context("cannot damage a copy")?;
+                damage
+                    .copy(&good, &copy, self.root)
+                    .context("cannot damage a copy")?;
                 copy
             }
         };
-        let machine = machine(scenario, image, folder.path())?;
+        let machine = machine(scenario, image, folder.path(), self.root)?;
         let before = state(&machine)?;
         let watch = Watch {
             until: scenario.until,
@@ -152,9 +156,15 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn machine(scenario: &Scenario, image: PathBuf, folder: &Path) -> Result<Machine> {
+fn machine(
+    scenario: &Scenario,
+    image: PathBuf,
+    folder: &Path,
+    root: FindRoot<'_>,
+) -> Result<Machine> {
     let disks = scenario.inside.iter().enumerate();
-    let disks = disks.map(|(index, inside): (usize, &Inside)| inside.make(index, &image, folder));
+    let make = |(index, inside): (usize, &Inside)| inside.make(index, &image, folder, root);
+    let disks = disks.map(make);
     let disks = disks
         .collect::<Result<_>>()
         .context("cannot make the disks inside")?;
@@ -166,6 +176,7 @@ fn machine(scenario: &Scenario, image: PathBuf, folder: &Path) -> Result<Machine
         stick_bytes_per_second: scenario.stick_bytes_per_second,
         screen: scenario.screen,
         disks,
+        extra_arguments: scenario.hardware.iter().map(Into::into).collect(),
         timeout: Duration::from_secs(scenario.timeout_seconds),
         ..Machine::new(image, scenario.firmware)
     })

@@ -2,7 +2,7 @@
 
 use super::damage::Damage;
 use super::inside::Inside;
-use super::typed::rescue_screen;
+use super::typed::{last_screen, rescue_screen};
 use livestick_vm::{Bus, Firmware, Step, Until};
 
 /// The root that a stick is made of; `cargo xtask roots` makes it, by the same name.
@@ -77,6 +77,7 @@ pub struct Scenario {
     pub(super) stick_bytes_per_second: Option<u64>,
     pub(super) screen: bool,
     pub(super) inside: Vec<Inside>,
+    pub(super) hardware: Vec<&'static str>,
     pub(super) keeps_inside: bool,
     pub(super) script: Vec<Step>,
     pub(super) until: Until,
@@ -102,6 +103,7 @@ impl Scenario {
             stick_bytes_per_second: None,
             screen: true,
             inside: Vec::new(),
+            hardware: Vec::new(),
             keeps_inside: true,
             script: Vec::new(),
             until: Until::LoginPromptAndBeacon,
@@ -191,6 +193,12 @@ impl Scenario {
         self
     }
 
+    /// Puts further hardware into the machine, in QEMU's own words.
+    pub(super) fn hardware(mut self, arguments: &[&'static str]) -> Self {
+        self.hardware.extend(arguments);
+        self
+    }
+
     /// The owner asked for the computer's own disks, so they may change.
     pub(super) fn may_change_inside(self) -> Self {
         Self {
@@ -209,6 +217,17 @@ impl Scenario {
     pub(super) fn rescued(self, reason: &'static str) -> Self {
         let (end, until) = (End::Rescue(reason), Until::Script);
         let shown = self.then(rescue_screen());
+        Self {
+            end,
+            until,
+            ..shown
+        }
+    }
+
+    /// The rescue screen must come after that, with this in its first line, and know that no stick helps.
+    pub(super) fn given_up(self, reason: &'static str) -> Self {
+        let (end, until) = (End::Rescue(reason), Until::Script);
+        let shown = self.then(last_screen()).never(&["Plug the right stick in"]);
         Self {
             end,
             until,

@@ -72,5 +72,17 @@ pub(super) fn rescue_screen() -> Vec<Step> {
     .to_vec()
 }
 
+/// The rescue screen where no stick helps.
+pub(super) fn last_screen() -> Vec<Step> {
+    let mut steps = rescue_screen();
+    steps.remove(2);
+    steps
+}
+
+/// A key of the rescue screen, on the serial port.
+pub(super) fn key(key: char) -> Step {
+    Step::after(1, Action::Type(key.to_string()))
+}
+
 /// What stands before the reason on the rescue screen.
 pub(super) const FIRST_LINE: &str = "Cannot boot: ";
