@@ -1,8 +1,10 @@
 //! Tells a test harness, on a serial port, how the system is once it is up.
 //!
 //! With systemd: a unit in `/run`, which reports the state that `systemctl` gives, and a login prompt
-//! on the port. With any other init: a watcher, which reports `running` once a program that lets
-//! people log in has started (`getty`, `agetty`, …, `login` or `sulogin`).
+//! on the port. With any other init: a watcher, which waits until a program that lets people log in has
+//! started (`getty`, `agetty`, …, `login` or `sulogin`), and for a while until no service is in trouble.
+//! It reports `running`, or `degraded` and the services of OpenRC or runit that failed. sysvinit and
+//! BusyBox keep no record of theirs.
 
 use crate::hand_over::Program;
 use crate::report::Report;
@@ -58,8 +60,14 @@ pub fn watch(arguments: &[String]) -> ExitCode {
         }
         thread::sleep(WATCH_INTERVAL);
     }
+    let logged_in = Instant::now();
+    let mut failed = failed_services(Path::new("/"));
+    while !failed.is_empty() && logged_in.elapsed() < SERVICES_LIMIT {
+        thread::sleep(WATCH_INTERVAL);
+        failed = failed_services(Path::new("/"));
+    }
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    match send(port, &message(&mounts)) {
+    match send(port, &message(&mounts, &failed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -73,6 +81,8 @@ const TARGETS: [&str; 3] = ["multi-user.target", "rescue.target", "emergency.tar
 
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 const WATCH_LIMIT: Duration = Duration::from_secs(600);
+/// How long services may take to come up once people can log in.
+const SERVICES_LIMIT: Duration = Duration::from_secs(60);
 
 /// The link's name decides which unit it is; its target is only where it usually lies.
 fn write_units(folder: &Path, port: &str) -> io::Result<()> {
@@ -147,14 +157,57 @@ fn lets_people_in(name: &str) -> bool {
     name.ends_with("getty") || name == "login" || name == "sulogin"
 }
 
-fn message(mounts: &str) -> String {
+fn message(mounts: &str, failed: &[String]) -> String {
+    let state = if failed.is_empty() {
+        "running"
+    } else {
+        "degraded"
+    };
+    let failed = failed.iter();
+    let failed: String = failed
+        .map(|name| format!("{}{name}\n", oem::BEACON_FAILED))
+        .collect();
     format!(
-        "\n{}running\n{}{}\n{}\n",
+        "\n{}{state}\n{failed}{}{}\n{}\n",
         oem::BEACON_STATE,
         oem::BEACON_ROOT,
         root_options(mounts).unwrap_or_default(),
         oem::BEACON_END
     )
+}
+
+/// The services that should run and do not, as far as the init of this root keeps a record.
+fn failed_services(root: &Path) -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
+    };
+    let openrc = names(OPENRC_FAILED);
+    let runit = names(RUNIT_SERVICES).filter(|name| {
+        let status = root
+            .join(RUNIT_SERVICES)
+            .join(name)
+            .join("supervise/status");
+        fs::read(status).is_ok_and(|status| is_down(&status))
+    });
+    let mut failed: Vec<_> = openrc.chain(runit).collect();
+    failed.sort_unstable();
+    failed
+}
+
+/// Where OpenRC links what failed (`RC_SVCDIR` of `librc/librc.h`).
+const OPENRC_FAILED: &str = "run/openrc/failed";
+/// What runit runs in its second stage on Debian.
+const RUNIT_SERVICES: &str = "etc/service";
+
+/// Whether runit is to have a service up that does not run: bytes 17 and 19 of its status (`update_status`
+/// of `runsv.c`).
+fn is_down(status: &[u8]) -> bool {
+    const RUNNING: u8 = 1;
+    status.get(17) == Some(&b'u') && status.get(19) != Some(&RUNNING)
 }
 
 /// The options of the last mount on `/`, which is the one that is seen.
@@ -228,6 +281,34 @@ mod tests {
         let mounts = "rootfs / rootfs ro 0 0\nproc /proc proc rw,nosuid 0 0\noverlay / overlay rw,relatime 0 0\n";
         assert_eq!(root_options(mounts), Some("rw,relatime"));
         assert_eq!(root_options("proc /proc proc rw 0 0\n"), None);
+    }
+
+    #[test]
+    fn a_service_that_failed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert!(failed_services(root).is_empty());
+        let status = |wanted, state| {
+            let mut status = [0; 20];
+            (status[17], status[19]) = (wanted, state);
+            status
+        };
+        for (name, wanted, state) in [("up", b'u', 1), ("dead", b'u', 0), ("off", b'd', 0)] {
+            let supervise = root.join(RUNIT_SERVICES).join(name).join("supervise");
+            fs::create_dir_all(&supervise).unwrap();
+            fs::write(supervise.join("status"), status(wanted, state)).unwrap();
+        }
+        fs::create_dir_all(root.join(OPENRC_FAILED)).unwrap();
+        symlink("/etc/init.d/cron", root.join(OPENRC_FAILED).join("cron")).unwrap();
+        let failed = failed_services(root);
+        assert_eq!(failed, ["cron", "dead"]);
+        let mounts = "overlay / overlay rw 0 0\n";
+        let expected = "\nlivestick: state=degraded\nlivestick: failed=cron\nlivestick: failed=dead\n\
+            livestick: root=rw\nlivestick: beacon end\n";
+        assert_eq!(message(mounts, &failed), expected);
+        assert!(
+            message(mounts, &[]).starts_with("\nlivestick: state=running\nlivestick: root=rw\n")
+        );
     }
 
     #[test]

@@ -387,7 +387,8 @@ impl Boot {
             self.report.notice(&format!("{text}: {reason}"));
         }
         self.report.save();
-        hand_over::switch_root()?;
+        let way = hand_over::switch_root()?;
+        self.report.step(&format!("root changed by {way}"));
         setup::hurry(false);
         if let Some(port) = beacon_port {
             beacon::start_watcher(port, &program, self.report);

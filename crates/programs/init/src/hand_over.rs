@@ -67,8 +67,8 @@ impl Program {
 ///
 /// Since Linux 7.0 the initramfs is mounted on something, and `pivot_root` changes it for the new root;
 /// then it goes as a whole. Before, it is the bottom, which `pivot_root` refuses to move: what is in it
-/// is deleted, and the new root is moved over it.
-pub fn switch_root() -> Result<(), Failure> {
+/// is deleted, and the new root is moved over it. Says which way it went.
+pub fn switch_root() -> Result<&'static str, Failure> {
     let failed = |step| {
         move |error: Errno| Failure::Switch {
             step,
@@ -88,12 +88,14 @@ pub fn switch_root() -> Result<(), Failure> {
     if pivot_root(".", ".").is_ok() {
         // The old root is now mounted over the new one, and `.` is the old one (pivot_root(2)).
         unmount(".", UnmountFlags::DETACH).map_err(failed("unmounting the initramfs"))?;
-        return chdir("/").map_err(failed("entering the root"));
+        chdir("/").map_err(failed("entering the root"))?;
+        return Ok("pivot_root");
     }
     delete_initramfs();
     mount_move(".", "/").map_err(failed("moving the root"))?;
     chroot(".").map_err(failed("changing the root"))?;
-    chdir("/").map_err(failed("entering the root"))
+    chdir("/").map_err(failed("entering the root"))?;
+    Ok("a move over the initramfs")
 }
 
 const DEFAULT_PATHS: [&str; 4] = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];

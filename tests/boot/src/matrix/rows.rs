@@ -107,8 +107,12 @@ fn systems() -> Vec<Scenario> {
         Scenario::new("openrc", "Debian 12 with OpenRC").of(Root::Openrc),
         Scenario::new("runit", "Debian 12 with runit").of(Root::Runit),
         Scenario::new("busybox", "Debian 12 with BusyBox init").of(Root::Busybox),
-        Scenario::new("trixie", "Debian 13, Linux 6.12").of(Root::Trixie),
-        Scenario::new("forky", "Debian 14, its own kernel").of(Root::Forky),
+        Scenario::new("trixie", "Debian 13, Linux 6.12")
+            .of(Root::Trixie)
+            .says(&["root changed by a move over the initramfs"]),
+        Scenario::new("forky", "Debian 14, its own kernel")
+            .of(Root::Forky)
+            .says(&["root changed by pivot_root"]),
         // `tail -c 400M` of what `xtask/roots/huge.sh` makes is on both sides of 4 GiB.
         Scenario::new("huge", "a root of more than 4 GiB, read to its end")
             .of(Root::Huge)
