@@ -49,15 +49,13 @@ fn compressed_images_are_unpacked_on_the_way() {
 
         let bytes = fs::read(&packed).unwrap();
         fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
-        let cut = [
-            run(&[&["write", "--yes", path][..], &on(&disk)].concat()),
-            write_from(&packed, &disk),
-        ];
-        for cut in cut {
-            assert_fails(&cut, 1, &["boots nowhere", "it is not whole"]);
-            assert!(disk.read(0, 512) == [0; 512], "{ending}");
-            assert_fails(&run(&["verify", &disk.device]), 4, &["is damaged"]);
-        }
+        let cut = match ending {
+            "zst" => write_from(&packed, &disk),
+            _ => run(&[&["write", "--yes", path][..], &on(&disk)].concat()),
+        };
+        assert_fails(&cut, 1, &["boots nowhere", "it is not whole"]);
+        assert!(disk.read(0, 512) == [0; 512], "{ending}");
+        assert_fails(&run(&["verify", &disk.device]), 4, &["is damaged"]);
     }
 }
 
