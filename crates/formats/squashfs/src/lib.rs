@@ -52,7 +52,7 @@
 //! # Reading and checking
 //!
 //! [`Image::open`] opens what any writer made with gzip, xz, lz4 or zstd. Files are found by path or
-//! listed, and their bytes read from anywhere or streamed; [`Image::extract`] writes them into a
+//! listed, and their bytes read from anywhere or streamed; [`Image::walk`] goes through a whole tree; [`Image::extract`] writes them into a
 //! directory and never outside of it. [`check()`] goes by the kernel's rules, decompresses
 //! everything, and says of each [`Finding`] whether Linux would refuse the image.
 //!
@@ -66,6 +66,7 @@
 //! | a file's attributes, one value | 4 MiB, 64 KiB | [`ReadError::Damaged`] |
 //! | the memory of an xz stream | 32 MiB | [`ReadError::Damaged`] |
 //! | directories in each other, extracted | 512 | [`ReadError::Depth`] |
+//! | a path that is walked | 64 KiB | [`ReadError::PathLength`] |
 //! | findings that are kept | 1000 | counted |
 //!
 //! ```
@@ -121,7 +122,7 @@ pub use options::{Compression, Options, Unreadable, XzFilter};
 pub use read::{
     Compressor, CompressorOptions, Content, DirectoryPlace, Entries, Entry, Existing,
     ExtractOptions, ExtractSummary, FilePlace, Flags, Image, Inode, InodeKind, Owners, Piece,
-    Superblock, Unrestored, UnrestoredPart,
+    Superblock, Unrestored, UnrestoredPart, Walk,
 };
 pub use read_error::ReadError;
 pub use summary::{Counts, LostXattr, Summary};

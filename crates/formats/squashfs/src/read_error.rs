@@ -85,6 +85,9 @@ pub enum ReadError {
     /// Directories are nested deeper than 512.
     #[error("directories are nested too deep at `{}`", shown(.0))]
     Depth(Vec<u8>),
+    /// A path is longer than this many bytes.
+    #[error("the image has paths of more than {0} bytes")]
+    PathLength(usize),
     /// The listings of all directories together are longer than the table that they are in.
     #[error("directories share their listings")]
     SharedListings,

@@ -102,6 +102,11 @@ impl Listing {
         }
     }
 
+    /// Keeps no block in memory until the next name is asked for.
+    pub(super) fn let_go(&mut self) {
+        self.cursor.let_go();
+    }
+
     /// The next name. After an error it must not be called again.
     pub(crate) fn next<R: ReadAt>(
         &mut self,

@@ -10,6 +10,7 @@ pub(crate) mod layout;
 pub(crate) mod source;
 pub(crate) mod stored;
 pub(crate) mod superblock;
+mod walk;
 pub(crate) mod xattr;
 
 pub use content::{Content, Piece};
@@ -17,6 +18,7 @@ pub use directory::{Entries, Entry};
 pub use extract::{Existing, ExtractOptions, ExtractSummary, Owners, Unrestored, UnrestoredPart};
 pub use inode::{DirectoryPlace, FilePlace, Inode, InodeKind};
 pub use superblock::{Compressor, CompressorOptions, Flags, Superblock};
+pub use walk::Walk;
 
 use crate::ReadError;
 use content::Position;
@@ -133,7 +135,7 @@ impl<R: ReadAt> Image<R> {
     /// They are read as they are asked for; a directory of any size takes no memory.
     ///
     /// Who goes down into directories has to take care of images in which a directory is in itself;
-    /// [`extract`](Self::extract) and [`check`](crate::check()) do.
+    /// [`walk`](Self::walk), [`extract`](Self::extract) and [`check`](crate::check()) do.
     ///
     /// # Errors
     /// [`ReadError::Kind`] where it is not a directory.
@@ -142,6 +144,18 @@ impl<R: ReadAt> Image<R> {
             InodeKind::Directory(place) => Ok(Entries::new(self, place)),
             _ => Err(ReadError::Kind("directory")),
         }
+    }
+
+    /// A file and all that is below it; `None` where there is no such file. The path is that of
+    /// [`lookup`](Self::lookup).
+    ///
+    /// # Errors
+    /// Where the image is damaged or cannot be read.
+    pub fn walk(&self, path: &[u8]) -> Result<Option<Walk<'_, R>>, ReadError> {
+        let names = path.split(|byte| *byte == b'/').filter(|n| !n.is_empty());
+        let path = names.collect::<Vec<_>>().join(&b'/');
+        let top = self.lookup(&path)?;
+        Ok(top.map(|top| Walk::new(self, &path, top)))
     }
 
     /// The extended attributes of a file, sorted by name.

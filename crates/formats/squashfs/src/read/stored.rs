@@ -245,6 +245,11 @@ impl Cursor {
         Ok(self.block)
     }
 
+    /// Keeps no block in memory until it is read again.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+    }
+
     pub(crate) fn damaged(&self, problem: &'static str) -> ReadError {
         self.table.damaged(self.block, problem)
     }

@@ -715,6 +715,75 @@ fn a_loop_is_not_extracted() {
     assert_eq!(path, b"empty");
 }
 
+/// All that a walk of an image comes to: paths, and errors in words.
+fn walked(bytes: &[u8], path: &str) -> Vec<String> {
+    let image = Image::open(bytes).unwrap();
+    let mut walk = image.walk(path.as_bytes()).unwrap().unwrap();
+    let mut steps = Vec::new();
+    loop {
+        let step = match walk.next_file() {
+            Ok(None) => break,
+            Ok(Some(_)) => String::from_utf8_lossy(walk.path()).into_owned(),
+            Err(error) => format!("error: {error}"),
+        };
+        steps.push(step);
+        assert!(steps.len() < 1 << 20, "there is no end to it");
+    }
+    steps
+}
+
+#[test]
+fn a_walk_goes_on_behind_a_loop() {
+    let sample = sample();
+    assert_eq!(
+        walked(&sample.bytes, "/etc//"),
+        [
+            "etc",
+            "etc/noise",
+            "etc/pipe2",
+            "etc/tail",
+            "etc/whole",
+            "etc/zholes"
+        ]
+    );
+    let whole = walked(&sample.bytes, "");
+    let mut bytes = sample.bytes.clone();
+    let root = bytes[32..34].to_vec();
+    let place = entry(&sample, "empty").1;
+    bytes[place..place + 2].copy_from_slice(&root);
+    let mut steps = walked(&bytes, "");
+    let at = steps.iter().position(|step| step == "empty").unwrap();
+    let error = steps.remove(at + 1);
+    assert_eq!(error, "error: the directory `empty` is in the image twice");
+    assert_eq!(steps, whole);
+}
+
+#[test]
+fn a_walk_ends_where_directories_share_their_listings() {
+    let mut tree = new_tree();
+    for number in 0..200 {
+        let name = format!("{number:03}");
+        add(&mut tree, Tree::ROOT, &name, Kind::empty_directory());
+    }
+    let options = Options {
+        compression: Compression::Gzip { level: 6 },
+        ..options()
+    };
+    let mut sample = plain(&image(&tree, &Nothing, &options).unwrap().0);
+    assert_eq!(walked(&sample.bytes, "").len(), 201);
+    // Each directory says that its listing is as long as can be.
+    for number in 0..200 {
+        let inode = &mut sample.bytes[sample.inodes + 32 * number..][..32];
+        assert_eq!(inode[..2], [1, 0]);
+        inode[24..26].fill(0xFF);
+    }
+    let steps = walked(&sample.bytes, "");
+    assert_eq!(
+        steps.last().unwrap(),
+        "error: directories share their listings"
+    );
+}
+
 /// A medium with a bad sector.
 struct Bad<'a> {
     bytes: &'a [u8],

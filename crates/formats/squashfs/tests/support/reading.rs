@@ -13,8 +13,10 @@ pub fn assert_reads<R: ReadAt>(
     contents: &dyn Fn(NodeId) -> Vec<u8>,
 ) {
     let mut numbers = HashMap::new();
+    let (mut names, mut walked) = (0, 0);
     let mut waiting = vec![(Tree::ROOT, image.root().unwrap(), Vec::new())];
     while let Some((id, inode, path)) = waiting.pop() {
+        names += 1;
         let shown = String::from_utf8_lossy(&path).into_owned();
         // Hard links: what is one file here is one file there.
         assert_eq!(
@@ -44,6 +46,19 @@ pub fn assert_reads<R: ReadAt>(
                 .is_none()
         );
     }
+    let mut walk = image.walk(b"").unwrap().unwrap();
+    let mut last = Vec::new();
+    while let Some(inode) = walk.next_file().unwrap() {
+        // A slash comes before every other byte in the order of paths.
+        let names: Vec<_> = walk.path().split(|byte| *byte == b'/').collect();
+        let names = names.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert!(walk.path().is_empty() || last < names, "{names:?}");
+        last = names;
+        let found = image.lookup(walk.path()).unwrap().expect("it was listed");
+        assert_eq!(found.number, inode.number);
+        walked += 1;
+    }
+    assert_eq!(walked, names);
     let all: std::collections::HashSet<_> = numbers.values().collect();
     assert_eq!(all.len(), numbers.len(), "two files have one number");
     assert_eq!(image.superblock().inodes as usize, numbers.len());

@@ -7,12 +7,8 @@ use anyhow::Context;
 use livestick_squashfs::{Inode, InodeKind};
 use livestick_tree::shown;
 use serde::Serialize;
-use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
-
-/// Paths that are longer are no paths for anybody, only made to take for ever.
-const PATH_LIMIT_BYTES: usize = 64 << 10;
 
 /// Prints what is in an image, a line each, or one JSON document.
 pub fn list(settings: &List) -> Result<(), Failure> {
@@ -22,7 +18,6 @@ pub fn list(settings: &List) -> Result<(), Failure> {
         style: settings.style,
         output: BufWriter::new(io::stdout().lock()),
         terminal: io::stdout().is_terminal(),
-        taken: HashSet::new(),
         count: 0,
     };
     let done = listing.all(&settings.paths).and_then(|()| listing.finish());
@@ -44,8 +39,6 @@ struct Listing<'a> {
     output: BufWriter<io::StdoutLock<'static>>,
     /// Names are escaped there: they could drive it.
     terminal: bool,
-    /// The directories that were listed: in a tree each is met once.
-    taken: HashSet<u32>,
     count: u64,
 }
 
@@ -77,53 +70,18 @@ impl Listing<'_> {
     /// Lists a file with all that is below it.
     fn path(&mut self, path: &str) -> Result<(), Trouble> {
         let path = path.trim_matches('/').as_bytes();
-        let found = self
-            .image
-            .lookup(path)
-            .context("the image cannot be read")?;
-        let Some(inode) = found else {
+        let found = self.image.walk(path).context("the image cannot be read")?;
+        let Some(mut walk) = found else {
             let message = format!("there is no {} in the image", shown(path));
             let failure = Failure::message(Exit::Failed, message);
             return Err(Trouble::Failed(Box::new(failure)));
         };
-        self.taken.clear();
-        let mut waiting = vec![(path.to_vec(), inode)];
-        while let Some((path, inode)) = waiting.pop() {
-            self.file(&path, &inode)?;
-            if inode.is_directory() {
-                // The last is taken first.
-                let mut children = self.children(&path, &inode)?;
-                children.reverse();
-                waiting.append(&mut children);
-            }
+        loop {
+            let next = walk.next_file();
+            let next = next.with_context(|| not_listed(walk.path()))?;
+            let Some(inode) = next else { return Ok(()) };
+            self.file(walk.path(), &inode)?;
         }
-        Ok(())
-    }
-
-    fn children(
-        &mut self,
-        path: &[u8],
-        directory: &Inode,
-    ) -> anyhow::Result<Vec<(Vec<u8>, Inode)>> {
-        let shown = shown(path);
-        if !self.taken.insert(directory.number) {
-            anyhow::bail!("the image is damaged: the directory {shown} is in it twice");
-        }
-        let failed = || format!("the directory {shown} cannot be read");
-        let mut children = Vec::new();
-        for entry in self.image.entries(directory).with_context(failed)? {
-            let entry = entry.with_context(failed)?;
-            let mut child = path.to_vec();
-            if !child.is_empty() {
-                child.push(b'/');
-            }
-            child.extend_from_slice(&entry.name);
-            if child.len() > PATH_LIMIT_BYTES {
-                anyhow::bail!("the image has paths of more than {PATH_LIMIT_BYTES} bytes");
-            }
-            children.push((child, entry.inode));
-        }
-        Ok(children)
     }
 
     fn file(&mut self, path: &[u8], inode: &Inode) -> Result<(), Trouble> {
@@ -167,6 +125,15 @@ impl Listing<'_> {
             self.output.write_all(b"\n]\n")?;
         }
         Ok(self.output.flush()?)
+    }
+}
+
+/// What failed. A damaged image can have a path that nobody wants to read.
+fn not_listed(path: &[u8]) -> String {
+    match path.len() {
+        0 => "the root of the image cannot be listed".to_owned(),
+        1..=4096 => format!("`{}` cannot be listed", shown(path)),
+        _ => "the image cannot be listed".to_owned(),
     }
 }
 
