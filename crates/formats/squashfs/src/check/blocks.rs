@@ -1,6 +1,7 @@
 //! Data blocks and fragments.
 
 use super::paths::{NameId, Names};
+use super::report::CRASH_WARNING;
 use super::tables::stop;
 use super::{CheckReport, Finding, Severity};
 use crate::ReadError;
@@ -295,7 +296,7 @@ impl<'a, R: ReadAt> Worker<'a, R> {
                 "it has {length} bytes, and its file needs {wanted}"
             )),
             Length::AtLeast(wanted) if length < wanted as usize => Some(format!(
-                "it has {length} bytes, and a file in it ends after {wanted}"
+                "it has {length} bytes, and a file in it ends after {wanted}; {CRASH_WARNING}"
             )),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use super::blocks::Wanted;
 use super::paths::NameId;
+use super::report::CRASH_WARNING;
 use super::{Finding, Severity};
 use crate::ReadError;
 use crate::format::{
@@ -154,7 +155,8 @@ fn check_file<R: ReadAt>(
         } else if fragment.number >= image.superblock.fragments {
             fault(Severity::Access, "it has a fragment that there is not");
         } else if end > block_bytes {
-            fault(Severity::Access, "its end lies outside of its fragment");
+            let problem = format!("its end lies outside of its fragment; {CRASH_WARNING}");
+            fault(Severity::Access, &problem);
         } else {
             wanted.fragment(fragment.number, end, name);
         }

@@ -5,6 +5,11 @@ use livestick_tree::shown;
 use std::error::Error;
 use std::fmt;
 
+/// Said of a file whose end is looked for behind the end of its fragment: `squashfs_copy_data()`
+/// subtracts the one from the other, and copies from anywhere in memory.
+pub(super) const CRASH_WARNING: &str =
+    "do not mount it: some kernels crash when they read that (Linux up to 6.18 at least)";
+
 /// How many findings are kept.
 const FINDINGS_LIMIT: usize = 1000;
 

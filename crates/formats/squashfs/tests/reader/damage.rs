@@ -417,14 +417,14 @@ fn inode_damages(sample: &Plain) -> Vec<Damage> {
         damage(
             "offset in the fragment",
             Access,
-            "outside of its fragment",
+            "outside of its fragment; do not mount it: some kernels crash",
             at("tail", 24),
             &[0xF0, 0x0F],
         ),
         damage(
             "fragment too short",
             Access,
-            "and a file in it ends after",
+            "do not mount it: some kernels crash",
             at("tail", 24),
             &[0, 0x0F],
         ),
