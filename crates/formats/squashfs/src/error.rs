@@ -21,8 +21,8 @@ pub enum WriteError {
         /// The highest.
         highest: u32,
     },
-    /// The target of a symbolic link is empty or longer than the 4096 bytes that the kernel reads.
-    #[error("the target of the link `{}` has {length_bytes} bytes; SquashFS holds 1 to 4096", shown(.path))]
+    /// The target of a symbolic link is empty or longer than the 4095 bytes that a path can have.
+    #[error("the target of the link `{}` has {length_bytes} bytes; a link can have 1 to 4095", shown(.path))]
     Symlink {
         /// The link.
         path: Vec<u8>,

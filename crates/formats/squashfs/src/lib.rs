@@ -21,7 +21,7 @@
 //! | of | is | otherwise |
 //! |---|---|---|
 //! | owners and groups | 65,535 different numbers | [`WriteError::Ids`] |
-//! | a symbolic link's target | 4,096 bytes | [`WriteError::Symlink`] |
+//! | a symbolic link's target | 4,095 bytes | [`WriteError::Symlink`] |
 //! | a device number | 4,095 : 1,048,575 | [`WriteError::Device`] |
 //! | a file | 2^26 blocks, 8 TiB at 128 KiB | [`WriteError::FileSize`] |
 //! | inode table, directory table | 4 GiB each, compressed | [`WriteError::TableSize`] |
@@ -65,8 +65,7 @@
 //! | a name, a link's target that is read | 256 bytes, 64 KiB | [`ReadError::Damaged`] |
 //! | a file's attributes, one value | 4 MiB, 64 KiB | [`ReadError::Damaged`] |
 //! | the memory of an xz stream | 32 MiB | [`ReadError::Damaged`] |
-//! | directories in each other, extracted | 512 | [`ReadError::Depth`] |
-//! | a path that is walked | 64 KiB | [`ReadError::PathLength`] |
+//! | a path that is walked or extracted | 64 KiB | [`ReadError::PathLength`] |
 //! | findings that are kept | 1000 | counted |
 //!
 //! ```

@@ -82,9 +82,6 @@ pub enum ReadError {
     /// A directory is reached a second time: the tree is none.
     #[error("the directory `{}` is in the image twice", shown(.0))]
     Loop(Vec<u8>),
-    /// Directories are nested deeper than 512.
-    #[error("directories are nested too deep at `{}`", shown(.0))]
-    Depth(Vec<u8>),
     /// A path is longer than this many bytes.
     #[error("the image has paths of more than {0} bytes")]
     PathLength(usize),

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
-/// The kernel rejects longer targets of symbolic links: a page, on most machines.
-const SYMLINK_LIMIT_BYTES: usize = 4096;
+/// Longer targets of symbolic links cannot be made anywhere (`PATH_MAX` counts a NUL), and so not be
+/// extracted. The kernel's SquashFS rejects those that are longer than a page.
+const SYMLINK_LIMIT_BYTES: usize = 4095;
 /// The list of a file's blocks is in memory and in its inode: 256 MiB at most, and at blocks of
 /// 128 KiB, 8 TiB of file.
 const FILE_LIMIT_BLOCKS: u64 = 1 << 26;

@@ -9,7 +9,7 @@ use livestick_blockio::ReadAt;
 use std::collections::HashSet;
 
 /// Paths that are longer are no paths for anybody, only made to take for ever.
-const PATH_LIMIT_BYTES: usize = 64 << 10;
+pub(super) const PATH_LIMIT_BYTES: usize = 64 << 10;
 
 /// A file and all that is below it: a directory comes before what is in it, and names are in the
 /// order of the image.

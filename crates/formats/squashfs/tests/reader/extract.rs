@@ -9,7 +9,7 @@ use livestick_squashfs::{
 };
 use livestick_tree::{Kind, Metadata, Tree};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -225,16 +225,46 @@ fn names_that_are_none() {
     }
 }
 
+/// Deeper than what is kept open, and than one path can name.
 #[test]
-fn a_deep_tree_is_an_error_and_not_a_crash() {
+fn a_deep_tree_is_extracted() {
+    const DEPTH: usize = 400;
+    let name = "d".repeat(50);
     let mut tree = new_tree();
     let mut at = Tree::ROOT;
-    for _ in 0..600 {
-        at = add(&mut tree, at, "d", Kind::empty_directory());
+    for _ in 0..DEPTH {
+        add(&mut tree, at, "after", Kind::inline_file(*b"x"));
+        at = add(&mut tree, at, &name, Kind::empty_directory());
+    }
+    let last = add(&mut tree, Tree::ROOT, "zlast", Kind::empty_directory());
+    add(&mut tree, last, "file", Kind::inline_file(*b"y"));
+    let place = Place::new();
+    let summary = place.extract(&write(&tree), &ExtractOptions::default());
+    assert_eq!(summary.unwrap().counts.directories as usize, DEPTH + 2);
+    assert_eq!(fs::read(place.target().join("zlast/file")).unwrap(), b"y");
+    // The time is set when a directory is left, and so tells that it was opened again.
+    let time = |path: &Path| fs::metadata(path).unwrap().mtime();
+    let mut path = place.target();
+    for _ in 0..60 {
+        path.push(&name);
+        assert_eq!(time(&path), METADATA.modified_seconds, "{path:?}");
+    }
+}
+
+/// A path that nobody could have made.
+#[test]
+fn a_tree_without_end_is_an_error_and_not_a_crash() {
+    let mut tree = new_tree();
+    let mut at = Tree::ROOT;
+    for _ in 0..300 {
+        at = add(&mut tree, at, &"d".repeat(250), Kind::empty_directory());
     }
     let place = Place::new();
     let refused = place.extract(&write(&tree), &ExtractOptions::default());
-    assert!(matches!(refused, Err(ReadError::Depth(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ReadError::PathLength(_))),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::content::{Content, Piece};
 use super::directory::{ListedName, Listing};
 use super::inode::{DirectoryPlace, FilePlace, Inode, InodeKind};
 use super::layout::Reference;
+use super::walk::PATH_LIMIT_BYTES as WALK_LIMIT_BYTES;
 use crate::{Counts, ReadError};
 use livestick_blockio::{Progress, ReadAt, WriteAt};
 use livestick_tree::{Device, Xattr};
@@ -20,9 +21,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use target::{Attributes, Maker, Refusal};
 
-/// How deep directories may be nested. Each takes a descriptor while it is worked on, of which a
-/// process may have 1024.
-const DEPTH_LIMIT: usize = 512;
+/// How many directories around the one that is worked on are kept open: a process may have 1024
+/// descriptors. Those further out are opened again when it is their turn.
+const OPEN_LIMIT: usize = 256;
 /// The longest path that the kernel takes, and so the longest that can be linked to.
 const PATH_LIMIT_BYTES: usize = 4095;
 /// How many things that could not be restored are kept.
@@ -181,9 +182,18 @@ struct Extractor<'a, R> {
     summary: ExtractSummary,
 }
 
+/// The directories that are worked on.
+struct Levels {
+    /// The innermost, open.
+    directory: OwnedFd,
+    /// From the outermost to the innermost.
+    all: Vec<Level>,
+}
+
 /// A directory that is worked on.
 struct Level {
-    directory: OwnedFd,
+    /// The directory that it is in, unless that was closed.
+    above: Option<OwnedFd>,
     inode: Inode,
     listing: Listing,
     selected: Selected,
@@ -201,9 +211,10 @@ impl<R: ReadAt> Extractor<'_, R> {
             .target
             .try_clone_to_owned()
             .map_err(|source| self.output(source))?;
-        let mut levels = Vec::new();
-        self.enter(&mut levels, directory, root, selected, 0)?;
-        while let Some(level) = levels.last_mut() {
+        let all = Vec::new();
+        let mut levels = Levels { directory, all };
+        self.enter(&mut levels, None, root, selected, 0)?;
+        while let Some(level) = levels.all.last_mut() {
             if self.progress.interrupted() {
                 return Err(ReadError::Interrupted);
             }
@@ -216,11 +227,11 @@ impl<R: ReadAt> Extractor<'_, R> {
         Ok(())
     }
 
-    /// Begins with a directory.
+    /// Begins with a directory; the first one is the target itself.
     fn enter(
         &mut self,
-        levels: &mut Vec<Level>,
-        directory: OwnedFd,
+        levels: &mut Levels,
+        made: Option<OwnedFd>,
         inode: Inode,
         selected: Selected,
         parent_path: usize,
@@ -228,8 +239,8 @@ impl<R: ReadAt> Extractor<'_, R> {
         let InodeKind::Directory(place) = &inode.kind else {
             return Err(ReadError::Kind("directory"));
         };
-        if levels.len() >= DEPTH_LIMIT {
-            return Err(ReadError::Depth(self.path.clone()));
+        if self.path.len() > WALK_LIMIT_BYTES {
+            return Err(ReadError::PathLength(WALK_LIMIT_BYTES));
         }
         if !self.taken.insert(inode.reference) {
             return Err(ReadError::Loop(self.path.clone()));
@@ -237,8 +248,16 @@ impl<R: ReadAt> Extractor<'_, R> {
         let left = self.listings_left.checked_sub(listing_bytes(place));
         self.listings_left = left.ok_or(ReadError::SharedListings)?;
         self.summary.counts.directories += 1;
-        levels.push(Level {
-            directory,
+        if let Some(above) = levels.all.last_mut() {
+            // However deep it gets, the blocks are not all held at once.
+            above.listing.let_go();
+        }
+        let far = levels.all.len().checked_sub(OPEN_LIMIT);
+        if let Some(far) = far.and_then(|far| levels.all.get_mut(far)) {
+            far.above = None;
+        }
+        levels.all.push(Level {
+            above: made.map(|made| std::mem::replace(&mut levels.directory, made)),
             listing: Listing::new(self.image, place),
             inode,
             selected,
@@ -249,22 +268,30 @@ impl<R: ReadAt> Extractor<'_, R> {
     }
 
     /// Ends with a directory: only now do its permissions and its time stay as they are set.
-    fn leave(&mut self, levels: &mut Vec<Level>) -> Result<(), ReadError> {
-        let Some(level) = levels.pop() else {
+    fn leave(&mut self, levels: &mut Levels) -> Result<(), ReadError> {
+        let Some(level) = levels.all.pop() else {
             return Ok(());
         };
         let xattrs = self.xattrs(&level.inode)?;
-        let (maker, directory) = (self.maker, level.directory.as_fd());
+        let (maker, directory) = (self.maker, levels.directory.as_fd());
         self.restore(&level.inode, &xattrs, |attributes, lost| {
             attributes.restore(maker, directory, lost);
         });
         self.path.truncate(level.parent_path);
+        match level.above {
+            Some(above) => levels.directory = above,
+            None if levels.all.is_empty() => {}
+            None => {
+                let opened = target::open_directory(self.target, &self.path);
+                levels.directory = opened.map_err(|source| self.output(source))?;
+            }
+        }
         Ok(())
     }
 
-    fn entry(&mut self, levels: &mut Vec<Level>, entry: ListedName) -> Result<(), ReadError> {
-        let depth = levels.len() - 1;
-        let Some(level) = levels.last_mut() else {
+    fn entry(&mut self, levels: &mut Levels, entry: ListedName) -> Result<(), ReadError> {
+        let depth = levels.all.len() - 1;
+        let Some(level) = levels.all.last_mut() else {
             return Ok(());
         };
         let parent_path = self.path.len();
@@ -277,11 +304,11 @@ impl<R: ReadAt> Extractor<'_, R> {
         if let Some(selected) = selected {
             let inode = Inode::read(self.image, entry.inode);
             let inode = inode.map_err(|error| self.damaged(error))?;
-            let at = level.directory.as_fd();
+            let at = levels.directory.as_fd();
             if inode.is_directory() {
                 let made = self.maker.directory(at, &entry.name);
                 let made = made.map_err(|refusal| self.refused(refusal))?;
-                return self.enter(levels, made, inode, selected, parent_path);
+                return self.enter(levels, Some(made), inode, selected, parent_path);
             }
             if matches!(selected, Selected::All) {
                 self.file(at, &entry.name, &inode)?;

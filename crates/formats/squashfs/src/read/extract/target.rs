@@ -15,6 +15,8 @@ use std::path::Path;
 /// Permissions of what is not finished: nobody else should look into it.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const DIRECTORY_MODE: Mode = Mode::RWXU;
+/// How much of a path is opened at once: the kernel takes up to 4095 bytes.
+const PATH_STEP_BYTES: usize = 4000;
 /// setuid and setgid.
 const SET_ID_BITS: u16 = 0o6000;
 
@@ -60,11 +62,33 @@ pub(super) fn is_empty(directory: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Opens a directory below the target by its path; no link on the way is followed.
+/// Finds a directory below the target by its path, of at most 4095 bytes, to name files in it; no link
+/// on the way is followed.
 pub(super) fn open_below(target: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
+    open_with(target, path, OFlags::PATH)
+}
+
+/// Opens a directory below the target by its path, however long that is; no link on the way is followed.
+pub(super) fn open_directory(target: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
+    let mut opened = open_with(target, b"", OFlags::RDONLY)?;
+    let mut rest = path;
+    while !rest.is_empty() {
+        let end = match rest.get(..PATH_STEP_BYTES) {
+            // Names are at most 256 bytes.
+            Some(step) => step.iter().rposition(|byte| *byte == b'/'),
+            None => None,
+        };
+        let end = end.unwrap_or(rest.len());
+        opened = open_with(opened.as_fd(), &rest[..end], OFlags::RDONLY)?;
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    Ok(opened)
+}
+
+fn open_with(target: BorrowedFd<'_>, path: &[u8], access: OFlags) -> io::Result<OwnedFd> {
     use rustix::fs::ResolveFlags;
     let path = if path.is_empty() { &b"."[..] } else { path };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     Ok(rustix::fs::openat2(
         target,
