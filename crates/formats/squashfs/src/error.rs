@@ -62,7 +62,7 @@ pub enum WriteError {
         #[source]
         source: io::Error,
     },
-    /// A file was changed each time while it was read.
+    /// A file was changed each time while it was read: [`Changing::Fail`](crate::Changing).
     #[error("`{}` changes while it is read", shown(.path))]
     Changed {
         /// The file.

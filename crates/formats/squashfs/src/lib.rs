@@ -117,7 +117,7 @@ pub use check::{CheckOptions, CheckReport, Finding, Severity, check};
 pub use error::WriteError;
 pub use estimate::{Estimate, estimate};
 pub use limit::limit_bytes;
-pub use options::{Compression, Options, Unreadable, XzFilter};
+pub use options::{Changing, Compression, Options, Unreadable, XzFilter};
 pub use read::{
     Compressor, CompressorOptions, Content, DirectoryPlace, Entries, Entry, Existing,
     ExtractOptions, ExtractSummary, FilePlace, Flags, Image, Inode, InodeKind, Owners, Piece,

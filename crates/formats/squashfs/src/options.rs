@@ -95,6 +95,17 @@ pub enum Unreadable {
     Skip,
 }
 
+/// What happens to files that change each time they are read, as the log of a busy service may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Changing {
+    /// The first one is an error.
+    #[default]
+    Fail,
+    /// What was read at last is kept, which may be a mix of several states. One that got shorter
+    /// meanwhile is filled with zeros up to the length that it had. They are named in the summary.
+    Keep,
+}
+
 /// How an image is made. The bytes depend on all of these but `jobs` and `memory_bytes`.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -114,6 +125,8 @@ pub struct Options {
     pub clamp: Option<i64>,
     /// What happens to files that cannot be read.
     pub unreadable: Unreadable,
+    /// What happens to files that never hold still.
+    pub changing: Changing,
     /// Whose data comes first: files with a higher number do, those that are not named have 0. Put
     /// what is read while a system boots side by side, and reading ahead finds it. Within a number
     /// files are ordered by what is likely to be in them, and then by path.
@@ -137,6 +150,7 @@ impl Options {
             created: 0,
             clamp: None,
             unreadable: Unreadable::Fail,
+            changing: Changing::Fail,
             priorities: HashMap::new(),
         }
     }

@@ -35,6 +35,9 @@ pub struct Summary {
     /// The source paths of files that changed since they were scanned or while they were read, and
     /// that were read again. What is in the image is one state of each.
     pub changed: Vec<Vec<u8>>,
+    /// The source paths of files that changed each time they were read:
+    /// [`Changing::Keep`](crate::Changing). What is in the image may be a mix of several states of each.
+    pub torn: Vec<Vec<u8>>,
     /// The attributes that SquashFS cannot hold, POSIX ACLs among them, and that are missing.
     pub lost_xattrs: Vec<LostXattr>,
 }

@@ -133,6 +133,7 @@ fn summary(
         skipped: files(false),
         vanished: files(true),
         changed: layout.changed().iter().copied().map(path).collect(),
+        torn: layout.torn().iter().copied().map(path).collect(),
         lost_xattrs: tally.lost_xattrs,
     }
 }

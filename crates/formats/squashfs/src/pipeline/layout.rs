@@ -20,6 +20,7 @@ pub(super) struct Placements {
     /// Files that have to be read in another round.
     pub(super) deferred: Vec<usize>,
     pub(super) changed: Vec<usize>,
+    pub(super) torn: Vec<usize>,
     pub(super) fragments: u32,
 }
 
@@ -139,6 +140,7 @@ impl Layout {
                 large: HashMap::new(),
                 deferred: Vec::new(),
                 changed: Vec::new(),
+                torn: Vec::new(),
                 fragments: 0,
             },
             runs: Runs {
@@ -191,6 +193,11 @@ impl Layout {
     /// Files that were not read at the first try, in the order of the plan.
     pub(crate) fn changed(&self) -> &[usize] {
         &self.placements.changed
+    }
+
+    /// Files that never held still, in the order of the plan.
+    pub(crate) fn torn(&self) -> &[usize] {
+        &self.placements.torn
     }
 
     /// Whether a file was gone when its turn came.

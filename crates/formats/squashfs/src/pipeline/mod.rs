@@ -124,12 +124,22 @@ struct Read {
     stamp: Stamp,
     /// The hash of a small file that may be a duplicate.
     hash: Option<u128>,
-    /// It was not as it had been scanned, or changed at first.
-    changed: bool,
+    state: State,
     /// What follows its last whole block is all zeros, and there is something.
     zero_tail: bool,
     /// Whose code it is.
     machine: Option<Machine>,
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// As it had been scanned, and it held still.
+    Steady,
+    /// Not as it had been scanned, or it changed at first.
+    Changed,
+    /// It never held still.
+    Torn,
 }
 
 /// What is to be compressed.

@@ -2,12 +2,12 @@
 
 use super::content::{Holes, is_zero};
 use super::duplicates::Duplicates;
-use super::{Buffer, Item, Read, Shared, SmallFile, Stopped};
+use super::{Buffer, Item, Read, Shared, SmallFile, State, Stopped};
 use crate::codec::Machine;
 use crate::plan::{self, file_limit_bytes};
-use crate::{Unreadable, WriteError};
+use crate::{Changing, Unreadable, WriteError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use livestick_tree::{SourceFile, Stamp};
+use livestick_tree::SourceFile;
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -123,9 +123,17 @@ impl<'a> Batch<'a, '_> {
 
     fn file(&mut self, file: usize) -> Result<(), Stopped> {
         let mut expected = self.shared.plan.files[file].length_bytes;
-        for attempt in 0..ATTEMPTS {
+        let last = match self.shared.options.changing {
+            Changing::Fail => None,
+            Changing::Keep => Some(State::Torn),
+        };
+        let states = (0..ATTEMPTS).map(|attempt| match attempt {
+            0 => State::Steady,
+            _ => State::Changed,
+        });
+        for state in states.chain(last) {
             self.shared.check()?;
-            match self.attempt(file, &mut expected, attempt > 0) {
+            match self.attempt(file, &mut expected, state) {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Stopped) => return Err(Stopped),
                 Err(Trouble::Changed) => {}
@@ -150,13 +158,14 @@ impl<'a> Batch<'a, '_> {
 
     /// Reads a file once. A length that is not the expected one becomes what the next attempt
     /// expects: a log that grew since the scan is fine, as long as it holds still now.
-    fn attempt(&mut self, file: usize, expected: &mut u64, changed: bool) -> Result<(), Trouble> {
+    fn attempt(&mut self, file: usize, expected: &mut u64, state: State) -> Result<(), Trouble> {
         let open = self.shared.open(file)?;
         let stamp = open.stamp()?;
         if stamp.length_bytes > file_limit_bytes(self.shared.options) {
             return Err(Trouble::Unreadable(io::ErrorKind::FileTooLarge.into()));
         }
-        if std::mem::replace(expected, stamp.length_bytes) != stamp.length_bytes {
+        let expected = std::mem::replace(expected, stamp.length_bytes);
+        if expected != stamp.length_bytes && state != State::Torn {
             return Err(Trouble::Changed);
         }
         let read = Read {
@@ -164,7 +173,7 @@ impl<'a> Batch<'a, '_> {
             length_bytes: stamp.length_bytes,
             stamp,
             hash: None,
-            changed,
+            state,
             zero_tail: false,
             machine: None,
         };
@@ -201,10 +210,11 @@ impl<'a> Batch<'a, '_> {
         };
         let start = buffer.bytes().len();
         let bytes = &mut buffer.spare()[..length];
-        open.read_exact_at(bytes, 0)?;
-        ensure_steady(open, read.stamp)?;
+        fill(open, bytes, 0, read.state)?;
+        ensure_steady(open, read)?;
         let planned = &self.shared.plan.files[read.file];
-        if planned.collides && planned.length_bytes == read.length_bytes {
+        let is_whole = read.state != State::Torn && planned.length_bytes == read.length_bytes;
+        if planned.collides && is_whole {
             read.hash = Some(xxhash_rust::xxh3::xxh3_128(bytes));
         }
         read.zero_tail = length > 0 && is_zero(bytes);
@@ -228,7 +238,7 @@ impl<'a> Batch<'a, '_> {
                 self.send(Item::Hole { file, blocks })?;
                 at += blocks * block;
             } else {
-                let bytes = self.buffer(open, at, self.shared.options.block_bytes())?;
+                let bytes = self.buffer(open, read, at, self.shared.options.block_bytes())?;
                 if at == 0 {
                     read.machine = Machine::of(bytes.bytes());
                 }
@@ -244,9 +254,9 @@ impl<'a> Batch<'a, '_> {
         let rest = usize::try_from(read.length_bytes - at).unwrap_or(usize::MAX);
         let mut tail = None;
         if rest > 0 && holes.length_at(at) < rest as u64 {
-            tail = Some(self.buffer(open, at, rest)?).filter(|tail| !is_zero(tail.bytes()));
+            tail = Some(self.buffer(open, read, at, rest)?).filter(|tail| !is_zero(tail.bytes()));
         }
-        ensure_steady(open, read.stamp)?;
+        ensure_steady(open, read)?;
         read.zero_tail = rest > 0 && tail.is_none();
         if plan::is_own_block(rest, self.shared.options.block_bytes())
             && let Some(bytes) = tail.take()
@@ -262,9 +272,15 @@ impl<'a> Batch<'a, '_> {
     }
 
     /// A buffer with `length` bytes of a file from `at` on.
-    fn buffer(&self, open: &dyn SourceFile, at: u64, length: usize) -> Result<Buffer<'a>, Trouble> {
+    fn buffer(
+        &self,
+        open: &dyn SourceFile,
+        read: Read,
+        at: u64,
+        length: usize,
+    ) -> Result<Buffer<'a>, Trouble> {
         let mut buffer = self.shared.buffers.take(self.number)?;
-        open.read_exact_at(&mut buffer.spare()[..length], at)?;
+        fill(open, &mut buffer.spare()[..length], at, read.state)?;
         buffer.grow(length);
         Ok(buffer)
     }
@@ -281,8 +297,28 @@ impl<'a> Batch<'a, '_> {
     }
 }
 
-fn ensure_steady(open: &dyn SourceFile, stamp: Stamp) -> Result<(), Trouble> {
-    match open.stamp()? == stamp {
+/// Reads; of a file that never holds still, zeros stand for what it has no more.
+fn fill(open: &dyn SourceFile, bytes: &mut [u8], at: u64, state: State) -> io::Result<()> {
+    match open.read_exact_at(bytes, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && state == State::Torn => {
+            let mut filled = 0;
+            while filled < bytes.len() {
+                match open.read_at(&mut bytes[filled..], at + filled as u64) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            bytes[filled..].fill(0);
+            Ok(())
+        }
+        read => read,
+    }
+}
+
+fn ensure_steady(open: &dyn SourceFile, read: Read) -> Result<(), Trouble> {
+    match read.state == State::Torn || open.stamp()? == read.stamp {
         true => Ok(()),
         false => Err(Trouble::Changed),
     }

@@ -2,7 +2,7 @@
 //! It touches no bytes but to copy small files and ends of files into fragments.
 
 use super::layout::{Placement, Placements};
-use super::{Buffer, Commit, Item, Job, Read, Shared, Step, Stopped};
+use super::{Buffer, Commit, Item, Job, Read, Shared, State, Step, Stopped};
 use crate::codec::{CodeBytes, Machine};
 use crossbeam_channel::{Receiver, Sender};
 use livestick_tree::Stamp;
@@ -84,7 +84,8 @@ impl<'a> Sequencer<'a, '_, '_> {
                 })
             }
             Item::End(read, tail) => {
-                if self.shared.plan.files[read.file].collides {
+                // What was torn is in the image alone: nothing can be compared with it.
+                if self.shared.plan.files[read.file].collides && read.state != State::Torn {
                     self.placements.large.insert(read.file, read.stamp);
                 }
                 self.store(read, tail.as_ref().map_or(&[], Buffer::bytes))
@@ -147,8 +148,10 @@ impl<'a> Sequencer<'a, '_, '_> {
     }
 
     fn note_change(&mut self, read: Read) {
-        if read.changed {
-            self.placements.changed.push(read.file);
+        match read.state {
+            State::Steady => {}
+            State::Changed => self.placements.changed.push(read.file),
+            State::Torn => self.placements.torn.push(read.file),
         }
     }
 

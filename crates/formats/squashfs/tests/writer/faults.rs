@@ -4,8 +4,11 @@ use crate::support::image::{
     METADATA, Memory, Mounted, Nothing, add, assert_holds, image, new_tree, noise, options, text,
     with_watchdog,
 };
+use crate::support::reading::assert_reads;
 use livestick_blockio::{NoProgress, Progress, ReadAt, WriteAt};
-use livestick_squashfs::{Compression, Options, Unreadable, WriteError, XzFilter, write};
+use livestick_squashfs::{
+    Changing, Compression, Image, Options, Unreadable, WriteError, XzFilter, write,
+};
 use livestick_tree::{
     Content, ContentSource, Device, Kind, Metadata, NodeId, SourceFile, Stamp, Tree,
 };
@@ -188,6 +191,48 @@ fn a_file_that_never_holds_still_is_an_error_that_names_it() {
             "{error:?}"
         );
     }
+}
+
+/// Unless the caller wants what was read at last; what is missing of it by then is zeros. A file that
+/// looks equal to one of them is stored by itself.
+#[test]
+fn a_file_that_never_holds_still_is_kept_where_that_is_asked_for() {
+    let mut tree = new_tree();
+    let mut source = Scripted::default();
+    let (small, large) = (text(1, 500), noise(1, 3 * BLOCK));
+    let filled = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at..].fill(0);
+        bytes
+    };
+    let mut expected = HashMap::new();
+    for (name, act, bytes) in [
+        ("small", Act::Restless(small.clone()), small.clone()),
+        ("large", Act::Restless(large.clone()), large.clone()),
+        ("cut", Act::Cut(small.clone(), 300), filled(&small, 300)),
+        (
+            "cut large",
+            Act::Cut(large.clone(), BLOCK + 5),
+            filled(&large, BLOCK + 5),
+        ),
+        ("steady", Act::Steady(small.clone(), 0), small.clone()),
+        ("steady large", Act::Steady(large.clone(), 0), large.clone()),
+    ] {
+        expected.insert(source.add(&mut tree, name, bytes.len(), vec![act]), bytes);
+    }
+    let options = Options {
+        changing: Changing::Keep,
+        ..options()
+    };
+    let (image, mut summary) = image(&tree, &source, &options).unwrap();
+    summary.torn.sort();
+    assert_eq!(
+        summary.torn,
+        [&b"cut"[..], b"cut large", b"large", b"small"]
+    );
+    assert!(summary.changed.is_empty(), "{:?}", summary.changed);
+    let image = Image::open(&image[..]).unwrap();
+    assert_reads(&image, &tree, &|id| expected[&id].clone());
 }
 
 /// A file that is gone or broken, under two names, between files that are not.
