@@ -46,4 +46,9 @@ pub struct Selection {
     /// Leave out files that cannot be read, and name them, instead of giving up.
     #[arg(long)]
     pub skip_unreadable: bool,
+
+    /// Keep files that change each time they are read, as logs may, and name them, instead of giving
+    /// up: what was read at last, with zeros for what is missing at the end by then.
+    #[arg(long)]
+    pub keep_changing: bool,
 }

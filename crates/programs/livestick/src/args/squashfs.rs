@@ -201,6 +201,11 @@ pub struct Create {
     #[arg(long)]
     pub skip_unreadable: bool,
 
+    /// Keep files that change each time they are read, as logs may, and name them, instead of giving
+    /// up: what was read at last, with zeros for what is missing at the end by then.
+    #[arg(long)]
+    pub keep_changing: bool,
+
     /// Where the output cannot be written at any place, as a pipe cannot: make the image in a
     /// temporary file first (in $TMPDIR, or /tmp).
     #[arg(long)]

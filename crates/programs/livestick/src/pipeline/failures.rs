@@ -28,9 +28,10 @@ pub fn no_squashfs(error: livestick_squashfs::WriteError) -> Failure {
     let hint = match &error {
         Root::Interrupted => return Failure::interrupted(),
         Root::Unreadable { .. } => Some(source::UNREADABLE_HINT),
-        Root::Changed { .. } => {
-            Some("stop what writes to it while the image is made, or leave it out with --exclude")
-        }
+        Root::Changed { .. } => Some(
+            "stop what writes to it while the image is made, leave it out with --exclude, or take it as \
+             it is with --keep-changing",
+        ),
         Root::Symlink { .. } | Root::Device { .. } | Root::FileSize { .. } => {
             Some("leave it out with --exclude")
         }

@@ -161,6 +161,12 @@ pub fn of_root(summary: &Summary) -> Vec<String> {
             "changed while it was read, and was read again: {changed}"
         ));
     }
+    if !summary.torn.is_empty() {
+        let torn = names(&paths(&summary.torn));
+        warnings.push(format!(
+            "changed each time it was read, and may be a mix of several states: {torn}"
+        ));
+    }
     warnings.extend(of_format(&summary.lost_xattrs, &summary.clamped_times));
     warnings
 }

@@ -4,6 +4,7 @@ mod build;
 pub mod compression;
 mod device;
 mod firmware;
+mod memory;
 mod plan;
 mod selection;
 mod squashfs;
@@ -21,6 +22,7 @@ pub use stick::Stick;
 
 use crate::args;
 use anyhow::Context;
+use livestick_squashfs::Changing;
 use std::env::VarError;
 use std::num::NonZeroUsize;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -97,6 +99,14 @@ impl From<args::Reporting> for OutputStyle {
 
 /// Each thread takes some memory, however little there is to do.
 const JOBS_LIMIT: usize = 256;
+
+/// What happens to files that never hold still.
+fn changing(keep: bool) -> Changing {
+    match keep {
+        true => Changing::Keep,
+        false => Changing::Fail,
+    }
+}
 
 /// How many threads compress: as many as there are processors, unless the user says otherwise.
 fn jobs(typed: Option<usize>) -> anyhow::Result<NonZeroUsize> {

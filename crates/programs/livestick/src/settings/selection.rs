@@ -78,6 +78,7 @@ mod tests {
             include_mount: Vec::new(),
             exclude_mount: Vec::new(),
             skip_unreadable: false,
+            keep_changing: false,
         };
         let exclusions = read_exclusions(&args, folder.path()).unwrap();
         let patterns: Vec<_> = exclusions

@@ -2,12 +2,13 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, OutputStyle, compression, jobs};
+use crate::settings::{Clock, OutputStyle, changing, compression, jobs, memory};
 use anyhow::{Context, bail};
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::Existing;
-use livestick_squashfs::{CheckOptions, Compression, ExtractOptions, Owners, XzFilter};
-use livestick_tree::{Device, Kind, Metadata};
+use livestick_squashfs::{Changing, CheckOptions, Compression, ExtractOptions, Owners, XzFilter};
+use livestick_tree::{Device, Kind, Metadata, shown};
+use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,10 @@ pub struct Create {
     pub added: Vec<Added>,
     /// What to do with files that cannot be read.
     pub unreadable: Unreadable,
+    /// What to do with files that never hold still.
+    pub changing: Changing,
+    /// How much file content may be in memory at once.
+    pub memory_bytes: usize,
     /// When the image is made.
     pub clock: Clock,
     /// Whether to make nothing, and only say what would be made.
@@ -242,6 +247,8 @@ impl Create {
                 .map(|line| added(line, clock))
                 .collect::<anyhow::Result<_>>()?,
             jobs: jobs(args.jobs)?,
+            changing: changing(args.keep_changing),
+            memory_bytes: memory::budget_bytes(),
             unreadable: match args.skip_unreadable {
                 true => Unreadable::Skip,
                 false => Unreadable::Fail,

@@ -2,13 +2,13 @@
 
 use crate::args;
 use crate::failure::{Exit, Failure};
-use crate::settings::{Clock, Firmware, compression, jobs, selection};
+use crate::settings::{Clock, Firmware, changing, compression, jobs, memory, selection};
 use anyhow::Context;
 use livestick_bootloader::Console;
 use livestick_capture::{Exclusions, MountChoice, RuleSet, Unreadable};
 use livestick_handoff::{CommandLine, Segments};
 use livestick_image::{Label, Size};
-use livestick_squashfs::Compression;
+use livestick_squashfs::{Changing, Compression};
 use livestick_survey::Allowed;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -49,6 +49,10 @@ pub struct Stick {
     pub jobs: NonZeroUsize,
     /// What to do with files that cannot be read.
     pub unreadable: Unreadable,
+    /// What to do with files that never hold still.
+    pub changing: Changing,
+    /// How much file content may be in memory at once.
+    pub memory_bytes: usize,
     /// When the image is made.
     pub clock: Clock,
 }
@@ -80,6 +84,8 @@ impl Stick {
             firmware: Firmware::new(&args.firmware, args.secure_boot).map_err(usage)?,
             consoles: consoles(&args.console).map_err(usage)?,
             jobs: jobs(args.jobs).map_err(usage)?,
+            changing: changing(args.selection.keep_changing),
+            memory_bytes: memory::budget_bytes(),
             unreadable: match args.selection.skip_unreadable {
                 true => Unreadable::Skip,
                 false => Unreadable::Fail,

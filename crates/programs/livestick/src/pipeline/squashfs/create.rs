@@ -112,6 +112,8 @@ fn squashfs_options(settings: &Create) -> livestick_squashfs::Options {
             Clock::Now(_) => None,
             Clock::Fixed(seconds) => i64::try_from(seconds).ok(),
         },
+        changing: settings.changing,
+        memory_bytes: settings.memory_bytes,
         unreadable: match settings.unreadable {
             livestick_capture::Unreadable::Fail => livestick_squashfs::Unreadable::Fail,
             livestick_capture::Unreadable::Skip => livestick_squashfs::Unreadable::Skip,
