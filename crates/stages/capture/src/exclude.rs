@@ -19,7 +19,7 @@ pub struct PatternError {
 /// A pattern, and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// As it was typed.
+    /// As it was typed; bytes that are not UTF-8 are escaped.
     pub text: String,
     /// Where.
     pub origin: Origin,
@@ -80,6 +80,23 @@ impl Exclusions {
         Ok(exclusions)
     }
 
+    /// Understands patterns of a command line that need not be UTF-8, as names need not.
+    ///
+    /// # Errors
+    /// Names the first one that cannot be understood.
+    pub fn of_bytes(patterns: &[Vec<u8>]) -> Result<Self, PatternError> {
+        let mut exclusions = Self::default();
+        for bytes in patterns {
+            let text = match std::str::from_utf8(bytes) {
+                Ok(text) => text.to_owned(),
+                Err(_) => livestick_tree::shown(bytes).to_string(),
+            };
+            let origin = Origin::Argument;
+            exclusions.add_bytes(bytes, Pattern { text, origin })?;
+        }
+        Ok(exclusions)
+    }
+
     /// Adds the patterns of a list: one a line, spaces around it dropped; empty lines and those that
     /// begin with `#` are passed over, and `\#` begins a name with one.
     ///
@@ -98,7 +115,12 @@ impl Exclusions {
     }
 
     fn add(&mut self, pattern: Pattern) -> Result<(), PatternError> {
-        if let Err(problem) = self.compiled.add(&pattern.text) {
+        let bytes = pattern.text.clone();
+        self.add_bytes(bytes.as_bytes(), pattern)
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8], pattern: Pattern) -> Result<(), PatternError> {
+        if let Err(problem) = self.compiled.add(bytes) {
             return Err(PatternError { pattern, problem });
         }
         self.patterns.push(pattern);
@@ -207,6 +229,16 @@ mod tests {
             said,
             "`@(a` in line 2 of l cannot be understood: a group is not closed with `)`"
         );
+    }
+
+    #[test]
+    fn a_pattern_need_not_be_text() {
+        use std::ffi::OsStr;
+        let exclusions = Exclusions::of_bytes(&[b"... bad\xff*".to_vec(), b"x".to_vec()]).unwrap();
+        let excludes = |name: &[u8]| exclusions.excludes(Path::new(OsStr::from_bytes(name)));
+        assert!(excludes(b"a/bad\xffly"));
+        assert!(!excludes(b"a/bad\xfe"));
+        assert_eq!(exclusions.patterns()[0].text, r"... bad\xff*");
     }
 
     #[test]

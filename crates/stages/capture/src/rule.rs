@@ -205,7 +205,7 @@ impl PatternRules {
     fn add(&mut self, rule: &'static Rule, patterns: &[String]) {
         for pattern in patterns {
             // A test reads every pattern; one that were wrong would only match nothing.
-            if self.patterns.add(pattern).is_ok() {
+            if self.patterns.add(pattern.as_bytes()).is_ok() {
                 self.owners.push(rule);
             }
         }
@@ -239,7 +239,7 @@ mod tests {
             let lists = [&rule.left_out(), &rule.empty, &rule.blank];
             for pattern in lists.into_iter().flatten() {
                 patterns
-                    .add(pattern)
+                    .add(pattern.as_bytes())
                     .unwrap_or_else(|e| panic!("{}: {pattern}: {e}", rule.name));
                 assert!(!pattern.starts_with('/'), "{pattern}");
             }

@@ -106,7 +106,7 @@ fn only_what_is_asked_for() {
         names(&place.target()),
         ["etc/passwd", "usr/lib32/x.so", "usr/lib64/x.so"]
     );
-    assert_eq!(summary.unmatched, ["none"]);
+    assert_eq!(summary.unmatched, [b"none"]);
     assert_eq!(summary.counts.files, 3);
 }
 

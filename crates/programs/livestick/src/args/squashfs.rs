@@ -2,6 +2,7 @@
 
 use crate::args::Reporting;
 use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The commands of the SquashFS engine.
@@ -40,7 +41,7 @@ pub struct List {
 
     /// Which files, with all that is below them; without any: all.
     #[arg(value_name = "PATH")]
-    pub paths: Vec<String>,
+    pub paths: Vec<OsString>,
 
     /// As `ls -l` has it: kind and permissions, owner, length, time (UTC), path.
     #[arg(short, long)]
@@ -61,7 +62,7 @@ pub struct Extract {
     /// Which files, with all that is below them; `*`, `?` and `[a-z]` stand for what they do in a
     /// shell. Without any: all.
     #[arg(value_name = "PATTERN")]
-    pub patterns: Vec<String>,
+    pub patterns: Vec<OsString>,
 
     /// The directory to write into; it is made where it is missing.
     #[arg(short, long, value_name = "DIR", default_value = "squashfs-root")]
@@ -155,7 +156,7 @@ pub struct Create {
     /// Leave out what matches, in the syntax of `mksquashfs -wildcards`: anchored at the root, or
     /// anywhere with a leading `... `. May be given several times.
     #[arg(short = 'x', long = "exclude", value_name = "PATTERN")]
-    pub exclude: Vec<String>,
+    pub exclude: Vec<OsString>,
 
     /// Leave out what matches a line of this file; empty lines and those with a leading `#` do not
     /// count. May be given several times.

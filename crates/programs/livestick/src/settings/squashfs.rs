@@ -11,6 +11,7 @@ use livestick_tree::{Device, Kind, Metadata, shown};
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// The settings of `livestick squashfs create`.
@@ -29,7 +30,7 @@ pub struct Create {
     /// What the user leaves out.
     pub exclusions: Exclusions,
     /// The order in which files are stored: paths and priorities.
-    pub sort: Vec<(String, i16)>,
+    pub sort: Vec<(Vec<u8>, i16)>,
     /// Whom all files belong to, where that is not as in the source.
     pub owner: (Option<u32>, Option<u32>),
     /// Which extended attributes are taken.
@@ -106,7 +107,7 @@ pub struct List {
     /// The image.
     pub image: ImagePlace,
     /// Which files; none: all.
-    pub paths: Vec<String>,
+    pub paths: Vec<Vec<u8>>,
     /// How a file is listed.
     pub style: ListStyle,
 }
@@ -159,7 +160,7 @@ impl From<args::List> for List {
     fn from(args: args::List) -> Self {
         Self {
             image: args.image.into(),
-            paths: args.paths,
+            paths: bytes(args.paths),
             style: match (args.json, args.long) {
                 (true, _) => ListStyle::Json,
                 (false, true) => ListStyle::Long,
@@ -181,7 +182,7 @@ impl From<args::Extract> for Extract {
                 args::Owners::Restore => Owners::Restore,
                 args::Owners::Mine => Owners::Caller,
             },
-            paths: args.patterns,
+            paths: bytes(args.patterns),
         };
         Self {
             image: args.image.into(),
@@ -221,7 +222,7 @@ impl Create {
         if is_standard && output_style.json {
             bail!("standard output cannot take both the image and the --json report");
         }
-        let mut patterns = args.exclude;
+        let mut patterns = bytes(args.exclude);
         for path in &args.exclude_from {
             patterns.extend(lines(path)?);
         }
@@ -230,7 +231,7 @@ impl Create {
         Ok(Self {
             compression,
             block_size_bytes: block_size(&args.block_size)?,
-            exclusions: Exclusions::new(&patterns)?,
+            exclusions: Exclusions::of_bytes(&patterns)?,
             sort: args.sort.as_deref().map_or(Ok(Vec::new()), sort_list)?,
             owner: (args.force_uid.or(all_root), args.force_gid.or(all_root)),
             xattrs: XattrFilter {
@@ -298,29 +299,45 @@ fn destination(args: &args::Create) -> anyhow::Result<Destination> {
     })
 }
 
+/// Names need not be UTF-8.
+fn bytes(words: Vec<OsString>) -> Vec<Vec<u8>> {
+    words.into_iter().map(OsString::into_vec).collect()
+}
+
 /// The lines of a list, without comments.
-fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the list {}", path.display()))?;
-    let lines = text.lines();
-    let counts = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
-    Ok(lines.filter(counts).map(str::to_owned).collect())
+fn lines(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let list =
+        fs::read(path).with_context(|| format!("cannot read the list {}", path.display()))?;
+    let lines = list.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let counts = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.starts_with(b"#");
+    Ok(lines.filter(counts).map(<[u8]>::to_vec).collect())
 }
 
 /// Lines of a path, which may hold spaces, and a priority.
-fn sort_list(path: &Path) -> anyhow::Result<Vec<(String, i16)>> {
-    let parse = |line: String| {
-        let words = line.trim_end().rsplit_once([' ', '\t']);
-        let parsed = words.and_then(|(path, priority)| {
-            let path = path.trim_end().trim_matches('/').to_owned();
-            Some((path, priority.parse().ok()?))
-        });
-        parsed.with_context(|| {
-            let list = path.display();
+fn sort_list(path: &Path) -> anyhow::Result<Vec<(Vec<u8>, i16)>> {
+    let parse = |line: Vec<u8>| {
+        sort_line(&line).with_context(|| {
+            let (list, line) = (path.display(), shown(&line));
             format!("{list}: `{line}` is not a path and a priority from -32768 to 32767")
         })
     };
     lines(path)?.into_iter().map(parse).collect()
+}
+
+fn sort_line(line: &[u8]) -> Option<(Vec<u8>, i16)> {
+    let line = line.trim_ascii_end();
+    let space = line.iter().rposition(|byte| matches!(byte, b' ' | b'\t'))?;
+    let (path, priority) = (line[..space].trim_ascii_end(), &line[space + 1..]);
+    let priority = std::str::from_utf8(priority).ok()?.parse().ok()?;
+    Some((trim_slashes(path).to_vec(), priority))
+}
+
+fn trim_slashes(mut path: &[u8]) -> &[u8] {
+    while let [b'/', rest @ ..] | [rest @ .., b'/'] = path {
+        path = rest;
+    }
+    path
 }
 
 /// A number of bytes, or of KiB or MiB with a `K` or an `M`, small or not. The library checks that it is a size
@@ -399,6 +416,19 @@ mod tests {
         assert_eq!(block_size("4096").unwrap(), 4096);
         for wrong in ["", "K", "2K", "2M", "5000", "128G", "-1", "8192M"] {
             assert!(block_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_to_sort_may_hold_any_byte_but_a_line_feed() {
+        let line = |line: &[u8]| sort_line(line);
+        assert_eq!(
+            line(b"/usr/a b\xff/ \t-7 "),
+            Some((b"usr/a b\xff".to_vec(), -7))
+        );
+        assert_eq!(line(b"/ 32767"), Some((Vec::new(), 32767)));
+        for wrong in [&b"usr"[..], b"usr 40000", b"usr \xff", b""] {
+            assert_eq!(line(wrong), None);
         }
     }
 

@@ -400,3 +400,74 @@ fn a_pattern_that_matches_nothing_is_an_error() {
     let said = String::from_utf8(partly.stderr).unwrap();
     assert!(said.contains("warning: `two` matched nothing"), "{said}");
 }
+
+#[test]
+fn names_that_are_no_text_can_be_named() {
+    let (source, out) = (scratch(), scratch());
+    let names = [OsStr::from_bytes(b"bad\xff"), OsStr::from_bytes(b"bad\xfe")];
+    for name in names {
+        fs::write(source.path().join(name), "x").unwrap();
+        let time = Timespec {
+            tv_sec: -1,
+            tv_nsec: 0,
+        };
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        let file = File::options().write(true).open(source.path().join(name));
+        rustix::fs::futimens(file.unwrap(), &times).unwrap();
+    }
+    let image = out.path().join("image");
+    let words = [
+        OsStr::new("create"),
+        source.path().as_os_str(),
+        image.as_os_str(),
+    ];
+    let with = |more: &[&OsStr]| squashfs(&[&words[..], more].concat());
+    let list = |more: &[&OsStr]| {
+        let words = [OsStr::new("list"), image.as_os_str()];
+        let run = squashfs(&[&words[..], more].concat());
+        assert_done(&run);
+        run.stdout
+    };
+
+    let made = with(&[OsStr::new("--json")]);
+    assert_done(&made);
+    let report: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let escaped = &report["losses"]["escaped"]["clamped_times"];
+    assert_eq!(*escaped, serde_json::json!(["bad%FE", "bad%FF"]));
+    assert_eq!(list(&[names[0]]), b"bad\xff\n");
+    let document: serde_json::Value =
+        serde_json::from_slice(&list(&[names[1], OsStr::new("--json")])).unwrap();
+    assert_eq!(document[0]["path_escaped"], "bad%FE");
+    let back = out.path().join("back");
+    let extracted = ["extract", "-q", "-d"].map(OsStr::new);
+    let extracted = [
+        &extracted[..],
+        &[back.as_os_str(), image.as_os_str(), names[0]],
+    ];
+    assert_done(&squashfs(&extracted.concat()));
+    assert!(back.join(names[0]).exists() && !back.join(names[1]).exists());
+
+    let force = OsStr::new("--force");
+    assert_done(&with(&[force, OsStr::new("-x"), names[0]]));
+    assert_eq!(list(&[]), b".\nbad\xfe\n");
+    let (excluded, sorted) = (out.path().join("excluded"), out.path().join("sorted"));
+    fs::write(&excluded, b"# old\nbad\xfe\n").unwrap();
+    fs::write(&sorted, b"bad\xff 7\nbad\xfd 8\n").unwrap();
+    let run = with(&[
+        force,
+        OsStr::new("-ef"),
+        excluded.as_os_str(),
+        OsStr::new("-sort"),
+        sorted.as_os_str(),
+    ]);
+    assert_done(&run);
+    assert_eq!(list(&[]), b".\nbad\xff\n");
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(
+        said.contains(r"--sort names `bad\xfd`, which is not there"),
+        "{said}"
+    );
+}

@@ -6,7 +6,7 @@ use glob::Glob;
 use std::collections::HashMap;
 
 /// Begins a pattern that holds at any depth.
-const ANYWHERE: &str = "...";
+const ANYWHERE: &[u8] = b"...";
 
 /// Many patterns, matched at once. They lie in a tree of names: most paths leave it at their first
 /// name, however many patterns there are.
@@ -27,18 +27,19 @@ struct Branch {
 
 impl Patterns {
     /// Adds a pattern; its number is how many there were before it. Says what is wrong with it.
-    pub(crate) fn add(&mut self, pattern: &str) -> Result<(), &'static str> {
+    pub(crate) fn add(&mut self, pattern: &[u8]) -> Result<(), &'static str> {
         let number = self.count;
         let rest = pattern.strip_prefix(ANYWHERE);
-        let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        let rest = rest.filter(|rest| matches!(rest.first(), None | Some(b' ' | b'\t')));
         let (mut branch, path) = match rest {
-            Some(rest) => (&mut self.anywhere, rest.trim_start()),
+            Some(rest) => (&mut self.anywhere, rest.trim_ascii_start()),
             None => (&mut self.anchored, pattern),
         };
-        let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+        let names = path.split(|byte| *byte == b'/');
+        let names = names.filter(|name| !matches!(*name, b"" | b"."));
         let mut is_empty = true;
         for name in names {
-            branch = branch.below(Glob::parse(name.as_bytes())?);
+            branch = branch.below(Glob::parse(name)?);
             is_empty = false;
         }
         if !is_empty {
@@ -104,7 +105,7 @@ mod tests {
     fn matching(patterns: &[&str], path: &str) -> Vec<usize> {
         let mut all = Patterns::default();
         for pattern in patterns {
-            all.add(pattern).unwrap();
+            all.add(pattern.as_bytes()).unwrap();
         }
         all.matches(path.as_bytes())
     }

@@ -38,7 +38,7 @@ pub struct ExtractOptions {
     pub owners: Owners,
     /// Which files: paths in the image, whose names may hold `*`, `?` and `[a-z]`. What is below a
     /// directory belongs to it. None: all.
-    pub paths: Vec<String>,
+    pub paths: Vec<Vec<u8>>,
 }
 
 /// What happens to what is in the target already.
@@ -79,7 +79,7 @@ pub struct ExtractSummary {
     /// How much could not be restored in all.
     pub unrestored_count: u64,
     /// The patterns that nothing matched.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Vec<u8>>,
 }
 
 /// A file that is not in every respect what it is in the image.

@@ -2,7 +2,7 @@
 
 /// A path, name by name; names may hold `*`, `?`, `[a-z]` and `\`.
 struct Pattern {
-    text: String,
+    text: Vec<u8>,
     names: Vec<Vec<u8>>,
     matched: bool,
 }
@@ -22,11 +22,10 @@ pub(super) enum Selected {
 }
 
 impl Selection {
-    pub(super) fn new(patterns: &[String]) -> Self {
-        let pattern = |text: &String| Pattern {
+    pub(super) fn new(patterns: &[Vec<u8>]) -> Self {
+        let pattern = |text: &Vec<u8>| Pattern {
             text: text.clone(),
             names: text
-                .as_bytes()
                 .split(|byte| *byte == b'/')
                 .filter(|name| !name.is_empty())
                 .map(<[u8]>::to_vec)
@@ -80,7 +79,7 @@ impl Selection {
     }
 
     /// The patterns that nothing matched.
-    pub(super) fn unmatched(self) -> Vec<String> {
+    pub(super) fn unmatched(self) -> Vec<Vec<u8>> {
         let unmatched = self.patterns.into_iter().filter(|one| !one.matched);
         unmatched.map(|pattern| pattern.text).collect()
     }
@@ -174,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_pattern_selects_what_is_below_it_and_the_way_there() {
-        let patterns = ["/usr/lib*/x", "etc", "none/such"].map(str::to_owned);
+        let patterns = ["/usr/lib*/x", "etc", "none/such"].map(Vec::from);
         let mut selection = Selection::new(&patterns);
         let root = selection.root();
         assert!(matches!(
@@ -187,6 +186,6 @@ mod tests {
         assert!(matches!(lib, Selected::Some(_)));
         assert!(selection.name(&lib, 2, b"y").is_none());
         assert!(matches!(selection.name(&lib, 2, b"x"), Some(Selected::All)));
-        assert_eq!(selection.unmatched(), ["none/such"]);
+        assert_eq!(selection.unmatched(), [b"none/such"]);
     }
 }

@@ -10,7 +10,7 @@ use crate::pipeline::warnings;
 use crate::progress::Display;
 use crate::settings::{Clock, Create};
 use livestick_squashfs::Summary;
-use livestick_tree::Tree;
+use livestick_tree::{Tree, shown};
 use std::path::PathBuf;
 
 /// Makes the image.
@@ -83,7 +83,9 @@ impl Ready {
         let (priorities, unknown) = rewrite::priorities(&tree, &settings.sort);
         options.priorities = priorities;
         let unknown = unknown.iter();
-        warnings.extend(unknown.map(|path| format!("--sort names `{path}`, which is not there")));
+        warnings.extend(
+            unknown.map(|path| format!("--sort names `{}`, which is not there", shown(path))),
+        );
         Ok(Self {
             target,
             tree,

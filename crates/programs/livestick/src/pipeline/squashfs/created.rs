@@ -1,9 +1,12 @@
 //! What came of `squashfs create`: the source of the report and of its JSON form.
 
 use super::contents::Missing;
+use super::escaped::escaped;
 use crate::progress::StageTime;
 use livestick_squashfs::{Estimate, LostXattr, Summary};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What was made.
@@ -92,12 +95,20 @@ pub struct Losses {
     vanished: Vec<String>,
     /// Files that changed while they were read, and were read again.
     changed: Vec<String>,
+    /// Files that changed each time they were read: what is in the image may be a mix of several
+    /// states.
+    torn: Vec<String>,
+    /// Of these, the paths that are not UTF-8, with every byte.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    escaped: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// An attribute that is missing in the image.
 #[derive(Debug, Serialize)]
 struct Lost {
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_escaped: Option<String>,
     name: String,
 }
 
@@ -118,22 +129,48 @@ impl Counts {
 
 impl Losses {
     pub(super) fn of(summary: &Summary, missing: &Missing) -> Self {
-        Self {
-            xattrs: summary.lost_xattrs.iter().map(Lost::of).collect(),
-            clamped_times: texts(&summary.clamped_times),
-            unreadable: [names(&missing.unreadable), texts(&summary.skipped)].concat(),
-            vanished: [names(&missing.vanished), texts(&summary.vanished)].concat(),
-            changed: texts(&summary.changed),
-        }
+        Self::new(
+            &summary.lost_xattrs,
+            [
+                summary.clamped_times.clone(),
+                [bytes(&missing.unreadable), summary.skipped.clone()].concat(),
+                [bytes(&missing.vanished), summary.vanished.clone()].concat(),
+                summary.changed.clone(),
+                summary.torn.clone(),
+            ],
+        )
     }
 
     pub(super) fn foreseen(estimate: &Estimate, missing: &Missing) -> Self {
+        Self::new(
+            &estimate.lost_xattrs,
+            [
+                estimate.clamped_times.clone(),
+                bytes(&missing.unreadable),
+                bytes(&missing.vanished),
+                Vec::new(),
+                Vec::new(),
+            ],
+        )
+    }
+
+    /// The paths in the order of the fields.
+    fn new(xattrs: &[LostXattr], paths: [Vec<Vec<u8>>; 5]) -> Self {
+        let names = ["clamped_times", "unreadable", "vanished", "changed", "torn"];
+        let escaped = names.into_iter().zip(&paths).filter_map(|(name, paths)| {
+            let escaped: Vec<_> = paths.iter().filter_map(|path| escaped(path)).collect();
+            (!escaped.is_empty()).then_some((name, escaped))
+        });
+        let escaped = escaped.collect();
+        let [clamped_times, unreadable, vanished, changed, torn] = paths.map(|paths| texts(&paths));
         Self {
-            xattrs: estimate.lost_xattrs.iter().map(Lost::of).collect(),
-            clamped_times: texts(&estimate.clamped_times),
-            unreadable: names(&missing.unreadable),
-            vanished: names(&missing.vanished),
-            changed: Vec::new(),
+            xattrs: xattrs.iter().map(Lost::of).collect(),
+            clamped_times,
+            unreadable,
+            vanished,
+            changed,
+            torn,
+            escaped,
         }
     }
 }
@@ -142,14 +179,15 @@ impl Lost {
     fn of(lost: &LostXattr) -> Self {
         Self {
             path: text(&lost.path),
+            path_escaped: escaped(&lost.path),
             name: text(&lost.name),
         }
     }
 }
 
-fn names(paths: &[PathBuf]) -> Vec<String> {
-    let names = paths.iter().map(|path| path.to_string_lossy());
-    names.map(String::from).collect()
+fn bytes(paths: &[PathBuf]) -> Vec<Vec<u8>> {
+    let bytes = paths.iter().map(|path| path.as_os_str().as_bytes());
+    bytes.map(<[u8]>::to_vec).collect()
 }
 
 fn texts(paths: &[Vec<u8>]) -> Vec<String> {

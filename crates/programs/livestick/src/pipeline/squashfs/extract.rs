@@ -33,7 +33,10 @@ pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failu
     let summary = extracted.map_err(|error| not_extracted(error, display))?;
     let patterns = &settings.options.paths;
     if !patterns.is_empty() && summary.unmatched.len() == patterns.len() {
-        let message = format!("nothing in the image matches {}", patterns.join(", "));
+        let message = format!(
+            "nothing in the image matches {}",
+            shown(&patterns.join(&b", "[..]))
+        );
         return Err(Failure::message(Exit::Failed, message)
             .hint("`livestick squashfs list` says what is in it; paths begin at its root"));
     }
@@ -82,7 +85,7 @@ fn warnings(summary: &ExtractSummary) -> Vec<String> {
         warnings.push(format!("{more} more things could not be restored"));
     }
     let unmatched = summary.unmatched.iter();
-    warnings.extend(unmatched.map(|pattern| format!("`{pattern}` matched nothing")));
+    warnings.extend(unmatched.map(|pattern| format!("`{}` matched nothing", shown(pattern))));
     warnings
 }
 

@@ -1,5 +1,6 @@
 //! What is in an image.
 
+use super::escaped::escaped;
 use super::opened::{self, Opened};
 use crate::failure::{Exit, Failure};
 use crate::settings::{List, ListStyle};
@@ -60,16 +61,15 @@ impl From<anyhow::Error> for Trouble {
 }
 
 impl Listing<'_> {
-    fn all(&mut self, paths: &[String]) -> Result<(), Trouble> {
+    fn all(&mut self, paths: &[Vec<u8>]) -> Result<(), Trouble> {
         if paths.is_empty() {
-            return self.path("");
+            return self.path(b"");
         }
         paths.iter().try_for_each(|path| self.path(path))
     }
 
     /// Lists a file with all that is below it.
-    fn path(&mut self, path: &str) -> Result<(), Trouble> {
-        let path = path.trim_matches('/').as_bytes();
+    fn path(&mut self, path: &[u8]) -> Result<(), Trouble> {
         let found = self.image.walk(path).context("the image cannot be read")?;
         let Some(mut walk) = found else {
             let message = format!("there is no {} in the image", shown(path));
@@ -209,10 +209,12 @@ fn time(seconds: i64) -> String {
     )
 }
 
-/// A file in the JSON document. Bytes that are not UTF-8 are replaced.
+/// A file in the JSON document. Bytes that are not UTF-8 are replaced; then there is the escaped form, too.
 #[derive(Serialize)]
 struct File {
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_escaped: Option<String>,
     kind: &'static str,
     mode: String,
     uid: u32,
@@ -225,6 +227,8 @@ struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    target_escaped: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<(u32, u32)>,
 }
 
@@ -235,7 +239,7 @@ impl File {
         let (kind, target, device) = match &inode.kind {
             InodeKind::Directory(_) => ("directory", None, None),
             InodeKind::File(_) => ("file", None, None),
-            InodeKind::Symlink(target) => ("symlink", Some(text(target)), None),
+            InodeKind::Symlink(target) => ("symlink", Some(target), None),
             InodeKind::BlockDevice(device) => ("block device", None, Some(device)),
             InodeKind::CharacterDevice(device) => ("character device", None, Some(device)),
             InodeKind::Fifo => ("fifo", None, None),
@@ -243,6 +247,7 @@ impl File {
         };
         Self {
             path: text(path),
+            path_escaped: escaped(path),
             kind,
             mode: format!("{:04o}", metadata.permissions),
             uid: metadata.uid,
@@ -251,7 +256,8 @@ impl File {
             links: inode.links,
             inode: inode.number,
             bytes: inode.length_bytes(),
-            target,
+            target: target.map(|target| text(target)),
+            target_escaped: target.and_then(|target| escaped(target)),
             device: device.map(|device| (device.major, device.minor)),
         }
     }

@@ -5,6 +5,7 @@ mod contents;
 mod create;
 mod created;
 mod destination;
+mod escaped;
 mod extract;
 mod list;
 mod opened;

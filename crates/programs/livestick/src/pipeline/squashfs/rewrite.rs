@@ -54,11 +54,11 @@ pub fn filter_xattrs(tree: &mut Tree, filter: &XattrFilter) {
 
 /// The priorities of files by a list in which a directory stands for all that is below it, and a
 /// later line has the last word; and what of the list is not there.
-pub fn priorities(tree: &Tree, list: &[(String, i16)]) -> (HashMap<NodeId, i16>, Vec<String>) {
+pub fn priorities(tree: &Tree, list: &[(Vec<u8>, i16)]) -> (HashMap<NodeId, i16>, Vec<Vec<u8>>) {
     let mut priorities = HashMap::new();
     let mut missing = Vec::new();
     for (path, priority) in list {
-        match tree.lookup(path.as_bytes()) {
+        match tree.lookup(path) {
             Some(node) => for_each_below(tree, node, |id| {
                 priorities.insert(id, *priority);
             }),
@@ -158,12 +158,12 @@ mod tests {
     #[test]
     fn a_directory_has_the_priority_of_all_below_it() {
         let tree = tree();
-        let line = |path: &str, priority| (path.to_owned(), priority);
+        let line = |path: &str, priority| (path.as_bytes().to_vec(), priority);
         let list = [line("", -1), line("dev", 5), line("etc", 7)];
         let (priorities, missing) = priorities(&tree, &list);
         let of = |path: &str| priorities[&tree.lookup(path.as_bytes()).unwrap()];
         assert_eq!((of(""), of("dev"), of("dev/null")), (-1, 5, 5));
-        assert_eq!(missing, ["etc"]);
+        assert_eq!(missing, [b"etc"]);
     }
 
     #[test]
