@@ -471,3 +471,30 @@ fn names_that_are_no_text_can_be_named() {
         "{said}"
     );
 }
+
+#[test]
+fn a_list_that_fails_before_it_begins_is_a_document_of_the_error() {
+    let (source, out) = (scratch(), scratch());
+    write(source.path(), "one", "1");
+    let image = out.path().join("image");
+    assert_done(&create(source.path(), &image, ""));
+    let run = |paths: &[&str]| {
+        let words = ["list", "--json", image.to_str().unwrap()];
+        squashfs(
+            &[&words[..], paths]
+                .concat()
+                .into_iter()
+                .map(OsStr::new)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let failed = run(&["nothere"]);
+    assert_fails(&failed, 1, &["there is no nothere in the image"]);
+    let report: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!(report["exit"], 1);
+    // One that has begun stays as it is.
+    let failed = run(&["one", "nothere"]);
+    assert_fails(&failed, 1, &["there is no nothere in the image"]);
+    let text = String::from_utf8(failed.stdout).unwrap();
+    assert!(text.starts_with("[\n") && !text.contains("exit"), "{text}");
+}

@@ -29,7 +29,8 @@ pub fn list(settings: &List) -> Result<(), Failure> {
             Err(anyhow::Error::new(error).context("cannot write the list"))?
         }
         // The document broke off in its middle: another one behind it would be no help.
-        Err(Trouble::Failed(failure)) => Err(failure.reported()),
+        Err(Trouble::Failed(failure)) if listing.count > 0 => Err(failure.reported()),
+        Err(Trouble::Failed(failure)) => Err(*failure),
         Ok(()) => Ok(()),
     }
 }
