@@ -119,7 +119,7 @@ pub use estimate::{Estimate, estimate};
 pub use limit::limit_bytes;
 pub use options::{Changing, Compression, Options, Unreadable, XzFilter};
 pub use read::{
-    Compressor, CompressorOptions, Content, DirectoryPlace, Entries, Entry, Existing,
+    Compressor, CompressorOptions, Content, Damage, DirectoryPlace, Entries, Entry, Existing,
     ExtractOptions, ExtractSummary, FilePlace, Flags, Image, Inode, InodeKind, Owners, Piece,
     Superblock, Unrestored, UnrestoredPart, Walk,
 };

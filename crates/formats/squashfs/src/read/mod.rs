@@ -15,7 +15,9 @@ pub(crate) mod xattr;
 
 pub use content::{Content, Piece};
 pub use directory::{Entries, Entry};
-pub use extract::{Existing, ExtractOptions, ExtractSummary, Owners, Unrestored, UnrestoredPart};
+pub use extract::{
+    Damage, Existing, ExtractOptions, ExtractSummary, Owners, Unrestored, UnrestoredPart,
+};
 pub use inode::{DirectoryPlace, FilePlace, Inode, InodeKind};
 pub use superblock::{Compressor, CompressorOptions, Flags, Superblock};
 pub use walk::Walk;

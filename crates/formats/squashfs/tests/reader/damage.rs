@@ -8,7 +8,7 @@ use crate::support::plain::{Plain, plain};
 use livestick_blockio::{NoProgress, ReadAt};
 use livestick_squashfs::{
     CheckOptions, CheckReport, Compression, ExtractOptions, Image, Inode, InodeKind, Options,
-    ReadError, Severity, check,
+    Owners, ReadError, Severity, check,
 };
 use livestick_tree::{Device, Kind, Tree, Xattr};
 use std::io;
@@ -713,6 +713,44 @@ fn a_loop_is_not_extracted() {
         panic!("{refused:?}");
     };
     assert_eq!(path, b"empty");
+}
+
+/// With a damaged listing, a damaged file and a loop, the rest is extracted, and they are named.
+#[test]
+fn what_is_damaged_is_passed_over_where_that_is_asked_for() {
+    let sample = sample();
+    let mut bytes = sample.bytes.clone();
+    let root = bytes[32..34].to_vec();
+    let place = entry(&sample, "empty").1;
+    bytes[place..place + 2].copy_from_slice(&root);
+    // No such fragment.
+    let tail = inode(&sample, "tail");
+    bytes[tail + 20] = 99;
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("target");
+    let options = ExtractOptions {
+        damage: livestick_squashfs::Damage::PassOver,
+        owners: Owners::Caller,
+        ..ExtractOptions::default()
+    };
+    let image = Image::open(&bytes[..]).unwrap();
+    let summary = image.extract(&target, &options, &NoProgress).unwrap();
+    let said: Vec<_> = summary.damaged.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "the directory `empty` is in the image twice",
+            "`etc/tail` cannot be extracted"
+        ]
+    );
+    assert_eq!(summary.damaged_count, 2);
+    assert!(!target.join("etc/tail").exists());
+    for (name, content) in [
+        ("etc/whole", text(2, 2 * BLOCK)),
+        ("xattrs2", b"xattrs2".to_vec()),
+    ] {
+        assert_eq!(std::fs::read(target.join(name)).unwrap(), content);
+    }
 }
 
 /// All that a walk of an image comes to: paths, and errors in words.

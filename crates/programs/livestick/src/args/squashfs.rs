@@ -72,6 +72,10 @@ pub struct Extract {
     #[arg(long)]
     pub force: bool,
 
+    /// Leave out what is damaged, name it, and extract the rest.
+    #[arg(long)]
+    pub keep_going: bool,
+
     /// Whose the files are.
     #[arg(long, value_enum, default_value_t = Owners::Automatic)]
     pub owners: Owners,

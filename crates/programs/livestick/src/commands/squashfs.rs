@@ -39,7 +39,8 @@ fn extract(args: args::Extract) -> Result<(), Failure> {
     let extracted = pipeline::squashfs::extract(&settings, &display).inspect_err(|_| {
         display.finish();
     })?;
-    report::print_extracted(&extracted, style)
+    report::print_extracted(&extracted, style)?;
+    extracted.verdict().map_err(Failure::reported)
 }
 
 /// Checks an image, and reports.

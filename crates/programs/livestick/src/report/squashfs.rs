@@ -35,6 +35,11 @@ pub fn print_foreseen(foreseen: &Foreseen, style: OutputStyle) -> Result<(), Fai
 pub fn print_extracted(extracted: &Extracted, style: OutputStyle) -> Result<(), Failure> {
     if style.volume > Volume::Quiet {
         warn(&extracted.warnings);
+        warn(&extracted.damaged);
+        let more = extracted.damaged_count - extracted.damaged.len() as u64;
+        if more > 0 {
+            say(&format!("warning: {more} more things are damaged"));
+        }
         say(&format!(
             "wrote {} files, {}, to {}\n{}",
             extracted.files,

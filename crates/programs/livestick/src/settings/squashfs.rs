@@ -6,7 +6,9 @@ use crate::settings::{Clock, OutputStyle, changing, compression, jobs, memory};
 use anyhow::{Context, bail};
 use livestick_capture::{Exclusions, Unreadable};
 use livestick_image::Existing;
-use livestick_squashfs::{Changing, CheckOptions, Compression, ExtractOptions, Owners, XzFilter};
+use livestick_squashfs::{
+    Changing, CheckOptions, Compression, Damage, ExtractOptions, Owners, XzFilter,
+};
 use livestick_tree::{Device, Kind, Metadata, shown};
 use std::ffi::OsString;
 use std::fs;
@@ -176,6 +178,10 @@ impl From<args::Extract> for Extract {
             existing: match args.force {
                 true => livestick_squashfs::Existing::Replace,
                 false => livestick_squashfs::Existing::Refuse,
+            },
+            damage: match args.keep_going {
+                true => Damage::PassOver,
+                false => Damage::Fail,
             },
             owners: match args.owners {
                 args::Owners::Automatic => Owners::Automatic,

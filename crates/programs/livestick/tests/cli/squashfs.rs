@@ -354,6 +354,26 @@ fn damage_is_found_and_named() {
         (&false.into(), &true.into())
     );
 
+    let back = out.path().join("back");
+    let extract = ["extract", path, "-d", back.to_str().unwrap()];
+    let stopped = squashfs(&extract);
+    assert_fails(
+        &stopped,
+        1,
+        &["`bin/program` cannot be extracted", "--keep-going"],
+    );
+    let words = ["--force", "--keep-going", "--json"];
+    let went_on = squashfs(&[&extract[..], &words[..]].concat());
+    assert_fails(
+        &went_on,
+        4,
+        &["warning: `bin/program` cannot be", "one thing"],
+    );
+    let report: serde_json::Value = serde_json::from_slice(&went_on.stdout).unwrap();
+    assert_eq!(report["damaged_count"], 1);
+    assert_eq!(fs::read(back.join("etc/two.pyc")).unwrap(), b"two\n");
+    assert!(!back.join("bin/program").exists());
+
     fs::write(&image, "no image at all").unwrap();
     assert_fails(
         &squashfs(&["check", path]),

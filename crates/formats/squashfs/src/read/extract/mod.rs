@@ -1,7 +1,12 @@
 //! Writes the files of an image into a directory.
 
+mod options;
 mod selection;
 mod target;
+
+pub use options::{
+    Damage, Existing, ExtractOptions, ExtractSummary, Owners, Unrestored, UnrestoredPart,
+};
 
 use super::Image;
 use super::content::{Content, Piece};
@@ -9,7 +14,7 @@ use super::directory::{ListedName, Listing};
 use super::inode::{DirectoryPlace, FilePlace, Inode, InodeKind};
 use super::layout::Reference;
 use super::walk::PATH_LIMIT_BYTES as WALK_LIMIT_BYTES;
-use crate::{Counts, ReadError};
+use crate::ReadError;
 use livestick_blockio::{Progress, ReadAt, WriteAt};
 use livestick_tree::{Device, Xattr};
 use rustix::fs::FileType;
@@ -26,90 +31,6 @@ use target::{Attributes, Maker, Refusal};
 const OPEN_LIMIT: usize = 256;
 /// The longest path that the kernel takes, and so the longest that can be linked to.
 const PATH_LIMIT_BYTES: usize = 4095;
-/// How many things that could not be restored are kept.
-const UNRESTORED_LIMIT: usize = 1000;
-
-/// How an image is extracted.
-#[derive(Clone, Debug, Default)]
-pub struct ExtractOptions {
-    /// What happens to what is in the target already.
-    pub existing: Existing,
-    /// Whose the files are.
-    pub owners: Owners,
-    /// Which files: paths in the image, whose names may hold `*`, `?` and `[a-z]`. What is below a
-    /// directory belongs to it. None: all.
-    pub paths: Vec<Vec<u8>>,
-}
-
-/// What happens to what is in the target already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// A target that is not empty is an error.
-    #[default]
-    Refuse,
-    /// Files and links give way to those of the image; directories are kept and filled. A directory
-    /// in the place of a file is an error.
-    Replace,
-}
-
-/// Whose the extracted files are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Owners {
-    /// As in the image for the superuser, otherwise the caller's.
-    #[default]
-    Automatic,
-    /// As in the image.
-    Restore,
-    /// The caller's. Then setuid and setgid are left out.
-    Caller,
-}
-
-/// What was extracted, and what could not be restored.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct ExtractSummary {
-    /// How many files of each kind there are now.
-    pub counts: Counts,
-    /// The lengths of all regular files together, holes included.
-    pub content_bytes: u64,
-    /// Zeros that take no space, in bytes.
-    pub sparse_bytes: u64,
-    /// What could not be restored: the first 1000.
-    pub unrestored: Vec<Unrestored>,
-    /// How much could not be restored in all.
-    pub unrestored_count: u64,
-    /// The patterns that nothing matched.
-    pub unmatched: Vec<Vec<u8>>,
-}
-
-/// A file that is not in every respect what it is in the image.
-#[derive(Debug)]
-pub struct Unrestored {
-    /// Its path in the image.
-    pub path: Vec<u8>,
-    /// What it lacks.
-    pub part: UnrestoredPart,
-    /// Why.
-    pub source: io::Error,
-}
-
-/// What a file may lack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UnrestoredPart {
-    /// It is missing: a device, which only the superuser may make.
-    Device,
-    /// Owner and group.
-    Owner,
-    /// setuid and setgid, which are dangerous with another owner.
-    SetId,
-    /// All other permissions.
-    Permissions,
-    /// The time.
-    Time,
-    /// The extended attribute of this name.
-    Xattr(Box<[u8]>),
-}
 
 impl<R: ReadAt> Image<R> {
     /// Writes files of the image below the directory `target`, which is made if it is not there; its
@@ -120,7 +41,8 @@ impl<R: ReadAt> Image<R> {
     /// Progress is one stage, in bytes of files.
     ///
     /// # Errors
-    /// The first thing that is damaged or cannot be written; what was written until then stays.
+    /// The first thing that is damaged (unless [`Damage::PassOver`]) or cannot be written; what was
+    /// written until then stays.
     pub fn extract(
         &self,
         target: &Path,
@@ -145,6 +67,7 @@ impl<R: ReadAt> Image<R> {
         let mut extractor = Extractor {
             image: self,
             progress,
+            damage: options.damage,
             maker: Maker {
                 existing: options.existing,
                 owners,
@@ -167,6 +90,7 @@ impl<R: ReadAt> Image<R> {
 struct Extractor<'a, R> {
     image: &'a Image<R>,
     progress: &'a dyn Progress,
+    damage: Damage,
     maker: Maker,
     target: BorrowedFd<'a>,
     selection: Selection,
@@ -218,10 +142,13 @@ impl<R: ReadAt> Extractor<'_, R> {
             if self.progress.interrupted() {
                 return Err(ReadError::Interrupted);
             }
-            let entry = level.listing.next(self.image);
-            match entry.map_err(|error| self.damaged(error))? {
-                Some(entry) => self.entry(&mut levels, entry)?,
-                None => self.leave(&mut levels)?,
+            match level.listing.next(self.image) {
+                Ok(Some(entry)) => self.entry(&mut levels, &entry)?,
+                Ok(None) => self.leave(&mut levels)?,
+                Err(error) => {
+                    self.pass_over(self.damaged(error))?;
+                    self.leave(&mut levels)?;
+                }
             }
         }
         Ok(())
@@ -272,7 +199,13 @@ impl<R: ReadAt> Extractor<'_, R> {
         let Some(level) = levels.all.pop() else {
             return Ok(());
         };
-        let xattrs = self.xattrs(&level.inode)?;
+        let xattrs = match self.xattrs(&level.inode) {
+            Ok(xattrs) => xattrs,
+            Err(error) => {
+                self.pass_over(error)?;
+                Vec::new()
+            }
+        };
         let (maker, directory) = (self.maker, levels.directory.as_fd());
         self.restore(&level.inode, &xattrs, |attributes, lost| {
             attributes.restore(maker, directory, lost);
@@ -289,33 +222,76 @@ impl<R: ReadAt> Extractor<'_, R> {
         Ok(())
     }
 
-    fn entry(&mut self, levels: &mut Levels, entry: ListedName) -> Result<(), ReadError> {
-        let depth = levels.all.len() - 1;
-        let Some(level) = levels.all.last_mut() else {
-            return Ok(());
-        };
+    fn entry(&mut self, levels: &mut Levels, entry: &ListedName) -> Result<(), ReadError> {
         let parent_path = self.path.len();
         if parent_path > 0 {
             self.path.push(b'/');
         }
         self.path.extend_from_slice(&entry.name);
-        self.check_name(level, &entry.name)?;
-        let selected = self.selection.name(&level.selected, depth, &entry.name);
-        if let Some(selected) = selected {
-            let inode = Inode::read(self.image, entry.inode);
-            let inode = inode.map_err(|error| self.damaged(error))?;
-            let at = levels.directory.as_fd();
-            if inode.is_directory() {
-                let made = self.maker.directory(at, &entry.name);
-                let made = made.map_err(|refusal| self.refused(refusal))?;
-                return self.enter(levels, Some(made), inode, selected, parent_path);
-            }
-            if matches!(selected, Selected::All) {
-                self.file(at, &entry.name, &inode)?;
+        match self.named(levels, entry, parent_path) {
+            // Its own names come next.
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => {
+                // Other names of it cannot be linked to this one.
+                self.links.remove(&entry.inode);
+                self.pass_over(error)?;
             }
         }
         self.path.truncate(parent_path);
         Ok(())
+    }
+
+    /// Makes what a name names; true where that is a directory, which is then worked on.
+    fn named(
+        &mut self,
+        levels: &mut Levels,
+        entry: &ListedName,
+        parent_path: usize,
+    ) -> Result<bool, ReadError> {
+        let depth = levels.all.len() - 1;
+        let Some(level) = levels.all.last_mut() else {
+            return Ok(false);
+        };
+        self.check_name(level, &entry.name)?;
+        let selected = self.selection.name(&level.selected, depth, &entry.name);
+        let Some(selected) = selected else {
+            return Ok(false);
+        };
+        let inode = Inode::read(self.image, entry.inode);
+        let inode = inode.map_err(|error| self.damaged(error))?;
+        let at = levels.directory.as_fd();
+        if inode.is_directory() {
+            let made = self.maker.directory(at, &entry.name);
+            let made = made.map_err(|refusal| self.refused(refusal))?;
+            self.enter(levels, Some(made), inode, selected, parent_path)?;
+            return Ok(true);
+        }
+        if matches!(selected, Selected::All) {
+            self.file(at, &entry.name, &inode)?;
+        }
+        Ok(false)
+    }
+
+    /// Notes what is damaged, where that is no reason to end.
+    fn pass_over(&mut self, error: ReadError) -> Result<(), ReadError> {
+        if !self.passes_over(&error) {
+            return Err(error);
+        }
+        self.summary.passed_over(error);
+        Ok(())
+    }
+
+    fn passes_over(&self, error: &ReadError) -> bool {
+        let is_damage = matches!(
+            error,
+            ReadError::Extract { .. }
+                | ReadError::Name(_)
+                | ReadError::Loop(_)
+                | ReadError::SharedListings
+                | ReadError::PathLength(_)
+        );
+        is_damage && self.damage == Damage::PassOver
     }
 
     /// A name must be one, and where files are replaced it must not be there twice: the second would
@@ -353,7 +329,14 @@ impl<R: ReadAt> Extractor<'_, R> {
         if let InodeKind::File(place) = &inode.kind {
             let made = self.maker.file(at, name);
             let file = made.map_err(|refusal| self.refused(refusal))?;
-            self.content(&file, place)?;
+            if let Err(error) = self.content(&file, place) {
+                if self.passes_over(&error) {
+                    // Half a file would look like a whole one.
+                    let removed = target::remove(at, name);
+                    removed.map_err(|source| self.output(source))?;
+                }
+                return Err(error);
+            }
             self.summary.counts.files += 1;
             let maker = self.maker;
             self.restore(inode, &xattrs, |attributes, lost| {
@@ -499,15 +482,6 @@ impl<R: ReadAt> Extractor<'_, R> {
         match refusal {
             Refusal::Exists => ReadError::Exists(self.path.clone()),
             Refusal::Io(source) => self.output(source),
-        }
-    }
-}
-
-impl ExtractSummary {
-    fn lost(&mut self, unrestored: Unrestored) {
-        self.unrestored_count += 1;
-        if self.unrestored.len() < UNRESTORED_LIMIT {
-            self.unrestored.push(unrestored);
         }
     }
 }

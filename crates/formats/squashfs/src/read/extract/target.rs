@@ -85,6 +85,11 @@ pub(super) fn open_directory(target: BorrowedFd<'_>, path: &[u8]) -> io::Result<
     Ok(opened)
 }
 
+/// Removes a file that was made.
+pub(super) fn remove(at: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    Ok(rustix::fs::unlinkat(at, name, AtFlags::empty())?)
+}
+
 fn open_with(target: BorrowedFd<'_>, path: &[u8], access: OFlags) -> io::Result<OwnedFd> {
     use rustix::fs::ResolveFlags;
     let path = if path.is_empty() { &b"."[..] } else { path };

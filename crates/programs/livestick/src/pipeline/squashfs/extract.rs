@@ -9,6 +9,7 @@ use livestick_squashfs::{ExtractSummary, ReadError, Unrestored, UnrestoredPart};
 use livestick_tree::shown;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::PathBuf;
 
 /// What was extracted.
@@ -20,6 +21,10 @@ pub struct Extracted {
     pub files: u64,
     /// The lengths of the regular files together.
     pub content_bytes: u64,
+    /// What is damaged and missing: the first 1000.
+    pub damaged: Vec<String>,
+    /// How much is damaged in all.
+    pub damaged_count: u64,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// How long it took.
@@ -44,9 +49,30 @@ pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failu
         directory: settings.directory.clone(),
         files: summary.counts.total(),
         content_bytes: summary.content_bytes,
+        damaged: summary.damaged.iter().map(chain).collect(),
+        damaged_count: summary.damaged_count,
         warnings: warnings(&summary),
         stages: display.finish(),
     })
+}
+
+impl Extracted {
+    /// The failure that the damage is, if there is any.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        let message = match self.damaged_count {
+            0 => return Ok(()),
+            1 => "the image is damaged: one thing in it could not be extracted".to_owned(),
+            count => format!("the image is damaged: {count} things in it could not be extracted"),
+        };
+        Err(Failure::message(Exit::Unverified, message))
+    }
+}
+
+/// An error with its reasons.
+fn chain(error: &ReadError) -> String {
+    let reasons = std::iter::successors(error.source(), |reason| reason.source());
+    let reasons = reasons.map(|reason| format!(": {reason}"));
+    std::iter::once(error.to_string()).chain(reasons).collect()
 }
 
 fn not_extracted(error: ReadError, display: &Display) -> Failure {
@@ -58,6 +84,8 @@ fn not_extracted(error: ReadError, display: &Display) -> Failure {
         ReadError::TargetNotEmpty => Failure::new(Exit::Refused, error).hint(
             "choose another directory with --directory, or replace what is there with --force",
         ),
+        ReadError::Extract { .. } => Failure::new(Exit::Failed, error)
+            .hint("take what is not damaged with --keep-going and --force"),
         error => Failure::new(Exit::Failed, error),
     }
 }
