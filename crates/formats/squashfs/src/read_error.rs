@@ -64,12 +64,15 @@ pub enum ReadError {
     /// A file cannot be made in the target.
     #[error("`{}` cannot be written", shown(.path))]
     Output {
-        /// The file; empty for the target itself.
+        /// The file.
         path: Vec<u8>,
         /// Why.
         #[source]
         source: io::Error,
     },
+    /// The target of an extraction cannot be made, opened or changed.
+    #[error("the target directory cannot be written")]
+    Target(#[source] io::Error),
     /// The target of an extraction is not empty.
     #[error("the target directory is not empty")]
     TargetNotEmpty,

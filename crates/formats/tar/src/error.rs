@@ -59,7 +59,7 @@ pub enum ReadError {
         offset: u64,
     },
     /// A pax record has a value that its keyword cannot have.
-    #[error("the pax header at byte {offset} has an invalid value for `{}`", shown(.keyword))]
+    #[error("the pax header at byte {offset} has an invalid value for `{}`{}", shown(.keyword), value_limit(.keyword))]
     PaxValue {
         /// Where the header is.
         offset: u64,
@@ -173,4 +173,18 @@ pub enum ReadError {
     /// The caller's [`Progress`](livestick_blockio::Progress) said so.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What the value of a pax record can be, where it is likely to be more than that.
+fn value_limit(keyword: &[u8]) -> &'static str {
+    let is_xattr = [&b"SCHILY.xattr."[..], b"LIBARCHIVE.xattr."]
+        .iter()
+        .any(|prefix| keyword.starts_with(prefix));
+    match keyword {
+        b"uid" | b"gid" => ": owners and groups have numbers of 32 bits",
+        _ if is_xattr => {
+            ": an attribute has a name of 1 to 255 bytes, and a value of at most 65536"
+        }
+        _ => "",
+    }
 }

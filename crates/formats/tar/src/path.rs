@@ -29,7 +29,7 @@ pub(crate) fn names(path: &[u8], offset: u64) -> Result<Vec<&[u8]>, ReadError> {
         .filter(|name| !name.is_empty() && *name != b".")
         .collect();
     if names.contains(&&b".."[..]) {
-        return Err(wrong("leads out of the archive with `..`"));
+        return Err(wrong("has a `..` in it, and could lead out of the archive"));
     }
     Ok(names)
 }

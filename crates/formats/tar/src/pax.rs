@@ -439,6 +439,15 @@ mod tests {
                 "{keyword}"
             );
         }
+        let said = |keyword: &str, value: &[u8]| {
+            let refused = read(&record(keyword, value)).err();
+            refused.unwrap().to_string()
+        };
+        assert!(
+            said("uid", b"4294967296")
+                .ends_with("`uid`: owners and groups have numbers of 32 bits")
+        );
+        assert!(said("SCHILY.xattr.user.a", &long_value).ends_with("at most 65536"));
         let global = Records::default().read(&record("path", b"x"), Scope::Global, 0);
         assert!(matches!(global, Err(ReadError::Global { .. })));
         let comment = Records::default().read(&record("comment", b"x"), Scope::Global, 0);

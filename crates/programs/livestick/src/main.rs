@@ -9,10 +9,22 @@ mod report;
 mod settings;
 
 use clap::Parser;
+use failure::{Exit, Failure};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse_from(args::translate(std::env::args_os()));
+    let words = match args::translate(std::env::args_os()) {
+        Ok(words) => words,
+        Err(unknown) => {
+            let failure = Failure::new(Exit::Usage, unknown).hint(
+                "`livestick squashfs create --help` lists the options, and the table in \
+                 docs/squashfs.md says what they are called in mksquashfs",
+            );
+            report::print_failure(&failure, false);
+            return failure.exit.into();
+        }
+    };
+    let arguments = args::Arguments::parse_from(words);
     let json = arguments.command.json();
     let result = match arguments.command {
         args::Command::Plan(plan) => commands::plan::run(*plan),

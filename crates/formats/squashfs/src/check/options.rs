@@ -11,7 +11,7 @@ const PAGE_BYTES: u16 = 4096;
 const XZ_DICTIONARY_LEAST_BYTES: u32 = 8 << 10;
 
 pub(super) fn check(source: &impl ReadAt, superblock: &Superblock, report: &mut CheckReport) {
-    let place = ("compressor options", 96);
+    let place = ("block of compressor options", 96);
     // `xz_wrapper.c` and `lz4_wrapper.c` look at them, the others only read them.
     let looks = matches!(superblock.compressor, Compressor::Xz | Compressor::Lz4);
     let fails = superblock.flags.has_compressor_options() && !can_be_read(source);

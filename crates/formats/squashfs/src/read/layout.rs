@@ -239,7 +239,15 @@ impl<R: ReadAt> Finder<'_, R> {
         if self.superblock.fragments == 0 {
             return None;
         }
-        let list = self.superblock.fragment_table.unwrap_or(u64::MAX);
+        let Some(list) = self.superblock.fragment_table else {
+            self.next = None;
+            self.faults.push(ReadError::Damaged {
+                table: "superblock",
+                offset: 0,
+                problem: "it counts fragments, and says that there is no table of them",
+            });
+            return None;
+        };
         let claim = Claim {
             name: "fragment table",
             end: list,

@@ -274,7 +274,7 @@ impl CompressorOptions {
             return Ok((None, start));
         }
         let damaged = |problem| ReadError::Damaged {
-            table: "compressor options",
+            table: "block of compressor options",
             offset: start,
             problem,
         };

@@ -23,7 +23,8 @@ fn refused(parts: &[Vec<u8>], expected: &str) {
 #[test]
 fn paths_that_lead_astray() {
     for path in ["../a", "a/../../b", "/..", "a/.."] {
-        let expected = format!("`{path}` at byte 0 leads out of the archive with `..`");
+        let expected =
+            format!("`{path}` at byte 0 has a `..` in it, and could lead out of the archive");
         refused(&[file(path)], &expected);
     }
     refused(
@@ -73,7 +74,7 @@ fn links_to_nothing() {
     );
     refused(
         &[link(b'1', "a", "../../etc/shadow")],
-        "`../../etc/shadow` at byte 0 leads out of the archive with `..`",
+        "`../../etc/shadow` at byte 0 has a `..` in it, and could lead out of the archive",
     );
     refused(&[link(b'2', "a", "")], "`` at byte 0 is no link target");
     let long = "x".repeat((64 << 10) + 1);

@@ -132,12 +132,12 @@ pub struct Create {
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub offset: u64,
 
-    /// How to compress: zstd[:1-22], gzip[:1-12], xz[:0-9] or lz4[:1-12].
+    /// How to compress: zstd[:1-22], gzip[:1-12], xz[:0-9] or lz4[:1-12]; zstd alone is zstd:9.
     #[arg(
         short = 'z',
         long,
         value_name = "CODEC[:LEVEL]",
-        default_value = "zstd:9"
+        default_value = "zstd"
     )]
     pub compression: String,
 

@@ -265,6 +265,31 @@ fn what_is_wrong_is_told_and_leaves_nothing() {
     assert_done(&create(source.path(), &image, &["--force"]));
 }
 
+/// What is wrong is named as it was typed, and the hint is of use.
+#[test]
+fn words_from_elsewhere_are_told_from_ours() {
+    let (source, out) = (source(), scratch());
+    let image = out.path().join("image");
+    for habit in ["-Xbcj", "-no-fragments", "-xattrs-include"] {
+        let run = create(source.path(), &image, &[habit, "x86"]);
+        assert_fails(&run, 2, &[&format!("`{habit}` is not"), "docs/squashfs.md"]);
+    }
+    let leveled = create(source.path(), &image, &["-Xcompression-level", "5"]);
+    assert_done(&leveled);
+    assert!(String::from_utf8_lossy(&leveled.stderr).contains("zstd:5"));
+    let full = create(source.path(), Path::new("/dev/full"), &["--force"]);
+    assert_fails(&full, 3, &["/dev/full is not a file", "standard output"]);
+    assert!(!String::from_utf8_lossy(&full.stderr).contains("--to"));
+    let file = source.path().join("etc/two.pyc");
+    let path = file.to_str().unwrap();
+    let extracted = squashfs(&["extract", image.to_str().unwrap(), "-d", path]);
+    assert_fails(
+        &extracted,
+        3,
+        &[&format!("cannot extract into {path}"), "Not a directory"],
+    );
+}
+
 #[test]
 fn the_image_itself_is_left_out_of_its_source() {
     let source = source();

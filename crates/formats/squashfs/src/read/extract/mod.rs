@@ -49,12 +49,8 @@ impl<R: ReadAt> Image<R> {
         options: &ExtractOptions,
         progress: &dyn Progress,
     ) -> Result<ExtractSummary, ReadError> {
-        let output = |source| ReadError::Output {
-            path: Vec::new(),
-            source,
-        };
-        let directory = target::open_target(target).map_err(output)?;
-        let empty = target::is_empty(directory.as_fd()).map_err(output)?;
+        let directory = target::open_target(target).map_err(ReadError::Target)?;
+        let empty = target::is_empty(directory.as_fd()).map_err(ReadError::Target)?;
         if !empty && options.existing == Existing::Refuse {
             return Err(ReadError::TargetNotEmpty);
         }
@@ -472,9 +468,12 @@ impl<R: ReadAt> Extractor<'_, R> {
     }
 
     fn output(&self, source: io::Error) -> ReadError {
-        ReadError::Output {
-            path: self.path.clone(),
-            source,
+        match self.path.is_empty() {
+            true => ReadError::Target(source),
+            false => ReadError::Output {
+                path: self.path.clone(),
+                source,
+            },
         }
     }
 

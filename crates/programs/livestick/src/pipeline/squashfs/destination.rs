@@ -5,7 +5,7 @@ use crate::pipeline::failures::no_output;
 use crate::settings::Destination;
 use anyhow::Context;
 use livestick_blockio::{Slice, WriteAt};
-use livestick_image::{Existing, Output};
+use livestick_image::{Existing, Output, OutputError};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -130,7 +130,18 @@ fn named(path: &Path, existing: Existing, offset_bytes: u64) -> Result<Target, F
         );
         return Err(Failure::message(Exit::Usage, message));
     }
-    let output = Output::create(path, existing).map_err(no_output)?;
+    let output = Output::create(path, existing).map_err(|error| {
+        let is_directory = path.is_dir();
+        let is_file = !matches!(error, OutputError::NotAFile { .. });
+        let failure = no_output(error);
+        match is_file || is_directory {
+            true => failure,
+            // Its hint is for sticks.
+            false => failure.hint(
+                "an image goes into a file, onto a block device, or to standard output, which is `-`",
+            ),
+        }
+    })?;
     Ok(Target::File(output))
 }
 

@@ -35,7 +35,7 @@ pub struct Extracted {
 pub fn extract(settings: &Extract, display: &Display) -> Result<Extracted, Failure> {
     let image = opened::open(&settings.image)?;
     let extracted = image.extract(&settings.directory, &settings.options, display);
-    let summary = extracted.map_err(|error| not_extracted(error, display))?;
+    let summary = extracted.map_err(|error| not_extracted(error, settings, display))?;
     let patterns = &settings.options.paths;
     if !patterns.is_empty() && summary.unmatched.len() == patterns.len() {
         let message = format!(
@@ -75,7 +75,7 @@ fn chain(error: &ReadError) -> String {
     std::iter::once(error.to_string()).chain(reasons).collect()
 }
 
-fn not_extracted(error: ReadError, display: &Display) -> Failure {
+fn not_extracted(error: ReadError, settings: &Extract, display: &Display) -> Failure {
     if display.interrupted() {
         let message = "interrupted; what was extracted until then is there";
         return Failure::message(Exit::Interrupted, message);
@@ -84,6 +84,10 @@ fn not_extracted(error: ReadError, display: &Display) -> Failure {
         ReadError::TargetNotEmpty => Failure::new(Exit::Refused, error).hint(
             "choose another directory with --directory, or replace what is there with --force",
         ),
+        ReadError::Target(source) => {
+            let message = format!("cannot extract into {}", settings.directory.display());
+            Failure::new(Exit::Refused, anyhow::Error::new(source).context(message))
+        }
         ReadError::Extract { .. } => Failure::new(Exit::Failed, error)
             .hint("take what is not damaged with --keep-going and --force"),
         error => Failure::new(Exit::Failed, error),
