@@ -133,7 +133,9 @@ pub fn of_capture(report: &Report) -> Vec<String> {
     warnings.extend(report.notes.iter().cloned());
     if !report.unreadable.is_empty() {
         let skipped = names(&report.unreadable);
-        warnings.push(format!("could not be read, and is left out: {skipped}"));
+        warnings.push(format!(
+            "could not be read, and is left out: {skipped}; of a directory that is what is in it"
+        ));
     }
     warnings.extend(of_vanished(&report.vanished));
     warnings

@@ -74,29 +74,35 @@ fn created_text(created: &Created) -> String {
         path.display().to_string()
     });
     let part = part(created.bytes, created.content_bytes);
-    let lines = [
-        format!(
-            "made {name}, {} ({}): {} files{part}",
-            size(created.bytes),
-            created.compression,
-            created.files
-        ),
-        format!(
+    let mut lines = vec![format!(
+        "made {name}, {} ({}): {} files{part}",
+        size(created.bytes),
+        created.compression,
+        created.files
+    )];
+    if created.duplicate_files > 0 {
+        lines.push(format!(
             "  duplicates {} in {} files",
             size(created.duplicate_bytes),
             created.duplicate_files
-        ),
-        format!("  holes      {}", size(created.sparse_bytes)),
-        format!("  fragments  {}", created.fragments),
-        times(&created.stages),
-    ];
+        ));
+    }
+    if created.sparse_bytes > 0 {
+        lines.push(format!("  holes      {}", size(created.sparse_bytes)));
+    }
+    if created.fragments > 0 {
+        lines.push(format!("  fragments  {}", created.fragments));
+    }
+    lines.push(times(&created.stages));
     lines.join("\n")
 }
 
-/// How much of the contents the image is, where there are any.
+/// How much of the contents the image is, where there are any. Of a few bytes that says nothing: the tables
+/// alone are longer.
 fn part(image_bytes: u64, content_bytes: u64) -> String {
     match content_bytes {
         0 => String::new(),
+        bytes if image_bytes > bytes => format!(" of {}", size(bytes)),
         bytes => format!(", {} % of {}", image_bytes * 100 / bytes, size(bytes)),
     }
 }
@@ -139,4 +145,16 @@ fn checked_text(checked: &Checked) -> String {
         checked.blocks,
         times(&checked.stages)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_one_of_something_larger() {
+        assert_eq!(part(4096, 0), "");
+        assert_eq!(part(4096, 3), " of 3 B");
+        assert!(part(4096, 8192).starts_with(", 50 % of "));
+    }
 }

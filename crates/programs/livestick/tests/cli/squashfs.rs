@@ -262,7 +262,16 @@ fn what_is_wrong_is_told_and_leaves_nothing() {
         &["exists", "--force"],
     );
     assert_eq!(fs::read(&image).unwrap(), b"mine");
-    assert_done(&create(source.path(), &image, &["--force"]));
+    // It is called what it was called, whether it is new or replaced.
+    let mut command = livestick();
+    command.current_dir(out.path()).args(["squashfs", "create"]);
+    command
+        .arg(source.path())
+        .args(["image", "--force", "--json"]);
+    let replaced = command.output().unwrap();
+    assert_done(&replaced);
+    let report: serde_json::Value = serde_json::from_slice(&replaced.stdout).unwrap();
+    assert_eq!(report["path"], "image");
 }
 
 /// What is wrong is named as it was typed, and the hint is of use.

@@ -6,13 +6,18 @@ use crate::progress::Display;
 use crate::settings::Create;
 use anyhow::Context;
 use livestick_capture::{Exclusions, Options, Source};
+use livestick_squashfs::LostXattr;
 use livestick_tar::Archive;
 use livestick_tree::{ContentSource, NodeId, Tree};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// What an ACL is called as an attribute.
+const ACL_NAME: &[u8] = b"system.posix_acl_access";
 
 /// A tree, and where its files are read.
 pub struct Contents {
@@ -33,6 +38,25 @@ pub struct Missing {
     pub unreadable: Vec<PathBuf>,
     /// What was gone when it was looked at.
     pub vanished: Vec<PathBuf>,
+    /// The files of an archive that have an ACL, by their paths in it.
+    pub acls: Vec<Vec<u8>>,
+}
+
+impl Missing {
+    /// Adds the ACLs to the attributes that SquashFS cannot hold. An archive may have one in two forms,
+    /// the other as an attribute.
+    pub fn add_acls(&self, lost: &mut Vec<LostXattr>) {
+        let known: HashSet<_> = lost
+            .iter()
+            .filter(|lost| lost.name.starts_with(b"system.posix_acl_"))
+            .map(|lost| lost.path.clone())
+            .collect();
+        let more = self.acls.iter().filter(|path| !known.contains(*path));
+        lost.extend(more.map(|path| LostXattr {
+            path: path.clone(),
+            name: ACL_NAME.to_vec(),
+        }));
+    }
 }
 
 /// Where files are read.
@@ -83,6 +107,7 @@ impl Contents {
             missing: Missing {
                 unreadable: captured.report.unreadable,
                 vanished: captured.report.vanished,
+                acls: Vec::new(),
             },
         })
     }
@@ -125,16 +150,14 @@ fn archive(
         read => read.with_context(|| format!("cannot read {shown} as a tar archive"))?,
     };
     exclude(&mut archive.tree, exclusions);
-    let mut warnings = warnings::of_exclusions(exclusions);
-    if !archive.report.lost_acls.is_empty() {
-        let lost = warnings::names(&warnings::paths(&archive.report.lost_acls));
-        warnings.push(format!("SquashFS cannot hold the ACLs of: {lost}"));
-    }
     Ok(Contents {
         tree: archive.tree,
         files: Files::Archive(archive.contents),
-        warnings,
-        missing: Missing::default(),
+        warnings: warnings::of_exclusions(exclusions),
+        missing: Missing {
+            acls: archive.report.lost_acls,
+            ..Missing::default()
+        },
     })
 }
 
@@ -161,6 +184,21 @@ fn exclude(tree: &mut Tree, exclusions: &Exclusions) {
 mod tests {
     use super::*;
     use livestick_tree::{Kind, Metadata};
+
+    #[test]
+    fn an_acl_is_lost_once() {
+        let missing = Missing {
+            acls: vec![b"both".to_vec(), b"record".to_vec()],
+            ..Missing::default()
+        };
+        let attribute = |path: &[u8]| LostXattr {
+            path: path.to_vec(),
+            name: ACL_NAME.to_vec(),
+        };
+        let mut lost = vec![attribute(b"both")];
+        missing.add_acls(&mut lost);
+        assert_eq!(lost, [attribute(b"both"), attribute(b"record")]);
+    }
 
     #[test]
     fn what_matches_is_left_out_with_all_that_is_below() {

@@ -8,10 +8,9 @@ use crate::failure::{Exit, Failure};
 use crate::pipeline::failures::no_squashfs;
 use crate::pipeline::warnings;
 use crate::progress::Display;
-use crate::settings::{Clock, Create};
+use crate::settings::{Clock, Create, Destination};
 use livestick_squashfs::Summary;
 use livestick_tree::{Tree, shown};
-use std::path::PathBuf;
 
 /// Makes the image.
 pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failure> {
@@ -19,16 +18,17 @@ pub fn create(mut settings: Create, display: &Display) -> Result<Created, Failur
     let (target, files) = (ready.target, ready.files.source());
     target.begin()?;
     let written = livestick_squashfs::write(&ready.tree, files, &target, &ready.options, display);
-    let summary = match written {
+    let mut summary = match written {
         Ok(summary) => summary,
         Err(error) => {
             target.give_up();
             return Err(no_squashfs(error));
         }
     };
-    let path = target.publish()?;
+    target.publish()?;
 
-    let mut created = created(&settings, path, &summary, &ready.missing);
+    ready.missing.add_acls(&mut summary.lost_xattrs);
+    let mut created = created(&settings, &summary, &ready.missing);
     created.warnings = ready.warnings;
     created.warnings.extend(warnings::of_root(&summary));
     created.stages = display.finish();
@@ -40,7 +40,8 @@ pub fn foresee(mut settings: Create, display: &Display) -> Result<Foreseen, Fail
     let ready = Ready::get(&mut settings, display)?;
     let files = ready.files.source();
     let estimate = livestick_survey::estimate(&ready.tree, files, &ready.options, display);
-    let estimate = estimate.map_err(no_squashfs)?;
+    let mut estimate = estimate.map_err(no_squashfs)?;
+    ready.missing.add_acls(&mut estimate.lost_xattrs);
     let mut warnings = ready.warnings;
     warnings.extend(warnings::of_format(
         &estimate.lost_xattrs,
@@ -124,14 +125,13 @@ fn squashfs_options(settings: &Create) -> livestick_squashfs::Options {
     }
 }
 
-fn created(
-    settings: &Create,
-    path: Option<PathBuf>,
-    summary: &Summary,
-    missing: &Missing,
-) -> Created {
+fn created(settings: &Create, summary: &Summary, missing: &Missing) -> Created {
     Created {
-        path,
+        // As it was typed, whatever it leads to.
+        path: match &settings.destination {
+            Destination::Named { path, .. } => Some(path.clone()),
+            Destination::StandardOutput { .. } => None,
+        },
         bytes: summary.length_bytes,
         compression: settings.compression.to_string(),
         block_size_bytes: settings.block_size_bytes,

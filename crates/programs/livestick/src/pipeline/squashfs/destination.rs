@@ -90,29 +90,26 @@ impl Target {
         }
     }
 
-    /// The image is whole: says where it is, if it has a name.
-    pub fn publish(self) -> Result<Option<PathBuf>, Failure> {
+    /// The image is whole: gives it its name.
+    pub fn publish(self) -> Result<(), Failure> {
         match self {
             Self::File(output) => {
-                let path = output.path().to_owned();
                 output.publish().map_err(no_output)?;
-                Ok(Some(path))
             }
             Self::Device(device) => {
                 // What does not fit onto a worn medium shows only now.
                 let synced = device.file.sync_all();
                 synced.with_context(|| format!("cannot write to {}", device.path.display()))?;
-                Ok(Some(device.path))
             }
-            Self::Direct(_) => Ok(None),
+            Self::Direct(_) => {}
             Self::Spool(mut file) => {
                 let copied = file
                     .rewind()
                     .and_then(|()| io::copy(&mut file, &mut io::stdout().lock()));
                 copied.context("cannot write the image to standard output")?;
-                Ok(None)
             }
         }
+        Ok(())
     }
 }
 
