@@ -240,7 +240,7 @@ fn a_deep_tree_is_extracted() {
     add(&mut tree, last, "file", Kind::inline_file(*b"y"));
     let place = Place::new();
     let summary = place.extract(&write(&tree), &ExtractOptions::default());
-    assert_eq!(summary.unwrap().counts.directories as usize, DEPTH + 2);
+    assert_eq!(summary.unwrap().counts.directories, DEPTH as u64 + 2);
     assert_eq!(fs::read(place.target().join("zlast/file")).unwrap(), b"y");
     // The time is set when a directory is left, and so tells that it was opened again.
     let time = |path: &Path| fs::metadata(path).unwrap().mtime();
