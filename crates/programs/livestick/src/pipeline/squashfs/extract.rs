@@ -70,9 +70,13 @@ impl Extracted {
 
 /// An error with its reasons.
 fn chain(error: &ReadError) -> String {
-    let reasons = std::iter::successors(error.source(), |reason| reason.source());
-    let reasons = reasons.map(|reason| format!(": {reason}"));
-    std::iter::once(error.to_string()).chain(reasons).collect()
+    let mut text = error.to_string();
+    let mut reason = error.source();
+    while let Some(found) = reason {
+        text.push_str(&format!(": {found}"));
+        reason = found.source();
+    }
+    text
 }
 
 fn not_extracted(error: ReadError, settings: &Extract, display: &Display) -> Failure {
