@@ -72,7 +72,8 @@ pub fn image(
     assert_eq!(image.len() as u64, summary.length_bytes);
     assert_eq!(image.len() % 4096, 0);
     assert_eq!(image[..96], summary.superblock);
-    if summary.changed.is_empty() {
+    // Each further attempt at a large file leaves its blocks behind.
+    if summary.changed.is_empty() && summary.torn.is_empty() {
         let limit = limit_bytes(tree, options);
         assert!(summary.length_bytes <= limit, "{} > {limit}", image.len());
     }
