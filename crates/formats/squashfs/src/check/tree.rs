@@ -6,7 +6,6 @@ use super::paths::{NameId, Names};
 use super::tables::{MetadataMaps, stop};
 use super::{CheckReport, Finding, Severity};
 use crate::ReadError;
-use crate::format::LISTING_EXTRA_BYTES;
 use crate::read::Image;
 use crate::read::directory::{HeaderPlace, Index, IndexPoint, ListedName, Listing};
 use crate::read::inode::{DirectoryPlace, Inode, InodeKind};
@@ -138,7 +137,7 @@ impl<'a, R: ReadAt> Walk<'a, R> {
             let problem = "it does not name the directory that it is in as its parent";
             self.found(Severity::Odd, waiting.name, problem);
         }
-        let length = u64::from(place.size.saturating_sub(LISTING_EXTRA_BYTES));
+        let length = u64::from(place.listing_bytes());
         let Some(left) = self.listings_left.checked_sub(length) else {
             self.cut = true;
             let problem = "the listings are longer than their table; the rest was not looked at";

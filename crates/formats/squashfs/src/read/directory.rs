@@ -6,8 +6,8 @@ use super::layout::Reference;
 use super::stored::Cursor;
 use crate::ReadError;
 use crate::format::{
-    HEADER_LIMIT_ENTRIES, LISTING_EXTRA_BYTES, METADATA_BLOCK_BYTES, NAME_LIMIT_BYTES,
-    RawDirectoryEntry, RawDirectoryHeader, RawDirectoryIndex,
+    HEADER_LIMIT_ENTRIES, METADATA_BLOCK_BYTES, NAME_LIMIT_BYTES, RawDirectoryEntry,
+    RawDirectoryHeader, RawDirectoryIndex,
 };
 use livestick_blockio::ReadAt;
 
@@ -93,7 +93,7 @@ struct Run {
 
 impl Listing {
     pub(crate) fn new<R>(image: &Image<R>, directory: &DirectoryPlace) -> Self {
-        let length = directory.size.saturating_sub(LISTING_EXTRA_BYTES);
+        let length = directory.listing_bytes();
         Self {
             cursor: Cursor::new(image.layout.directories, directory.listing),
             length,

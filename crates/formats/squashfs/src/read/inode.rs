@@ -5,8 +5,8 @@ use super::layout::Reference;
 use super::stored::Cursor;
 use crate::ReadError;
 use crate::format::{
-    EXTENDED, NO_FRAGMENT, NO_XATTRS, RawDevice, RawDirectory, RawExtendedDirectory,
-    RawExtendedFile, RawFile, RawInode, RawIpc, RawSymlink,
+    EXTENDED, LISTING_EXTRA_BYTES, NO_FRAGMENT, NO_XATTRS, RawDevice, RawDirectory,
+    RawExtendedDirectory, RawExtendedFile, RawFile, RawInode, RawIpc, RawSymlink,
 };
 use livestick_blockio::ReadAt;
 use livestick_tree::{Device, Metadata};
@@ -86,6 +86,13 @@ pub struct DirectoryPlace {
     pub(crate) indexes: u16,
     /// Where its index begins.
     pub(crate) index: Option<Cursor>,
+}
+
+impl DirectoryPlace {
+    /// The length of the listing.
+    pub(crate) fn listing_bytes(&self) -> u32 {
+        self.size.saturating_sub(LISTING_EXTRA_BYTES)
+    }
 }
 
 /// Where the bytes of a regular file are.

@@ -112,7 +112,7 @@ impl<'a, R: ReadAt> Walk<'a, R> {
         if !self.taken.insert(reference) {
             return Err(ReadError::Loop(self.path.clone()));
         }
-        let Some(left) = self.listings_left.checked_sub(place.size.into()) else {
+        let Some(left) = self.listings_left.checked_sub(place.listing_bytes().into()) else {
             self.levels.clear();
             return Err(ReadError::SharedListings);
         };

@@ -145,15 +145,16 @@ fn numbers_that_cannot_be() {
     }
     let pax_value =
         |keyword| format!("the pax header at byte 0 has an invalid value for `{keyword}`");
-    for (keyword, value) in [
-        ("size", "-5"),
-        ("size", "18446744073709551616"),
-        ("uid", "4294967296"),
-        ("gid", "99999999999"),
-        ("mtime", "9223372036854775808"),
+    let limit = ": owners and groups have numbers of 32 bits";
+    for (keyword, value, why) in [
+        ("size", "-5", ""),
+        ("size", "18446744073709551616", ""),
+        ("uid", "4294967296", limit),
+        ("gid", "99999999999", limit),
+        ("mtime", "9223372036854775808", ""),
     ] {
         let parts = [pax(&[(keyword, value.as_bytes())]), file("a")];
-        refused(&parts, &pax_value(keyword));
+        refused(&parts, &(pax_value(keyword) + why));
     }
     let large = [pax(&[("size", b"18446744073709551615")]), file("a")];
     refused(

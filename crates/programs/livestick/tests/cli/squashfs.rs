@@ -361,6 +361,19 @@ fn an_image_is_listed_and_extracted() {
     assert!(some.join("etc/deep/one").is_file() && !some.join("etc/same").exists());
 }
 
+/// It has no listing at all.
+#[test]
+fn an_image_of_nothing_is_listed_and_extracted() {
+    let (source, out) = (scratch(), scratch());
+    let (image, copy) = (out.path().join("image"), out.path().join("copy"));
+    assert_done(&create(source.path(), &image, &[]));
+    let (image, copy) = (image.to_str().unwrap(), copy.to_str().unwrap());
+    let listed = squashfs(&["list", image]);
+    assert_eq!(listed.stdout, b".\n");
+    assert_done(&squashfs(&["extract", image, "-d", copy]));
+    assert_eq!(fs::read_dir(copy).unwrap().count(), 0);
+}
+
 #[test]
 fn damage_is_found_and_named() {
     let (source, out) = (source(), scratch());

@@ -168,7 +168,7 @@ impl<R: ReadAt> Extractor<'_, R> {
         if !self.taken.insert(inode.reference) {
             return Err(ReadError::Loop(self.path.clone()));
         }
-        let left = self.listings_left.checked_sub(listing_bytes(place));
+        let left = self.listings_left.checked_sub(place.listing_bytes().into());
         self.listings_left = left.ok_or(ReadError::SharedListings)?;
         self.summary.counts.directories += 1;
         if let Some(above) = levels.all.last_mut() {
@@ -483,10 +483,6 @@ impl<R: ReadAt> Extractor<'_, R> {
             Refusal::Io(source) => self.output(source),
         }
     }
-}
-
-fn listing_bytes(place: &DirectoryPlace) -> u64 {
-    place.size.into()
 }
 
 fn is_device(kind: FileType) -> bool {
