@@ -14,7 +14,7 @@ mod xattr_at;
 pub use block_device::{disk_sequence, drop_buffers, reread_partitions};
 pub use device_mapper::{JoinedDevice, Part};
 pub use ignore_sync::ignore_sync;
-pub use loop_device::LoopDevice;
+pub use loop_device::{LoopBacking, LoopDevice, loop_backing};
 pub use mount_clone::{clone_mount_read_only, clone_open_mount_read_only};
 pub use swap::swap_on;
 pub use uevent_socket::{Received, UeventSocket};

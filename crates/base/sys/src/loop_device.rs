@@ -1,7 +1,7 @@
 //! A file seen as a block device.
 
 use rustix::io::Errno;
-use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, Setter, ioctl};
+use rustix::ioctl::{Getter, Ioctl, IoctlOutput, Opcode, Setter, ioctl};
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
@@ -14,6 +14,37 @@ use std::path::{Path, PathBuf};
 pub struct LoopDevice {
     path: PathBuf,
     _device: File,
+}
+
+/// What lies behind a loop device, in the numbers of stat(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopBacking {
+    /// The filesystem on which the file is.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
+    /// Where the file is a device: which.
+    pub rdevice: Option<u64>,
+}
+
+/// The file behind a loop device, however it was named when it was attached; `None` of any other
+/// device, and of a loop device to which nothing is attached.
+///
+/// # Errors
+/// What the kernel reports.
+pub fn loop_backing(device: impl AsFd) -> io::Result<Option<LoopBacking>> {
+    // SAFETY: LOOP_GET_STATUS64 writes a `struct loop_info64`, which `LoopInfo64` is.
+    match unsafe { ioctl(device, Getter::<LOOP_GET_STATUS64, LoopInfo64>::new()) } {
+        // The kernel's encoding of these numbers is that of stat(2) up to 12 bits of major and 20 of
+        // minor number, and it has no larger ones: `new_encode_dev` of `linux/kdev_t.h`.
+        Ok(info) => Ok(Some(LoopBacking {
+            device: info.device,
+            inode: info.inode,
+            rdevice: (info.rdevice != 0).then_some(info.rdevice),
+        })),
+        Err(Errno::NOTTY | Errno::INVAL | Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl LoopDevice {
@@ -89,6 +120,7 @@ const RACES_LIMIT: usize = 64;
 const LOOP_SET_FD: Opcode = 0x4C00;
 const LOOP_CLR_FD: Opcode = 0x4C01;
 const LOOP_SET_STATUS64: Opcode = 0x4C04;
+const LOOP_GET_STATUS64: Opcode = 0x4C05;
 const LOOP_CONFIGURE: Opcode = 0x4C0A;
 const LOOP_CTL_GET_FREE: Opcode = 0x4C82;
 
@@ -260,6 +292,25 @@ mod tests {
         assert_eq!(read_only.unwrap().trim(), "1");
         drop(device);
         assert_gone(&path);
+    }
+
+    #[test]
+    fn the_file_behind_a_device_is_named_by_number() {
+        use std::os::unix::fs::MetadataExt;
+        let image = image();
+        assert_eq!(loop_backing(&image).unwrap(), None);
+        if !is_root() {
+            return;
+        }
+        let device = LoopDevice::attach(image.as_fd()).unwrap();
+        let backing = loop_backing(File::open(device.path()).unwrap()).unwrap();
+        let metadata = image.metadata().unwrap();
+        let expected = LoopBacking {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            rdevice: None,
+        };
+        assert_eq!(backing, Some(expected));
     }
 
     fn assert_gone(path: &Path) {

@@ -16,7 +16,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["sys/class/block", "proc/self", "dev"] {
+        for path in ["sys/class/block", "sys/dev/block", "proc/self", "dev"] {
             fs::create_dir_all(folder.path().join(path)).unwrap();
         }
         fs::write(folder.path().join("proc/self/mountinfo"), "").unwrap();
@@ -102,6 +102,8 @@ impl Fixture {
         fs::create_dir_all(folder).unwrap();
         symlink(folder, self.class(name)).unwrap();
         let minor = self.minor.replace(self.minor.get() + 1);
+        let numbers = self.root().join("sys/dev/block");
+        symlink(folder, numbers.join(format!("8:{minor}"))).unwrap();
         for (attribute, value) in [
             ("dev", &format!("8:{minor}")[..]),
             ("size", "2048"),

@@ -23,6 +23,7 @@ mod probe;
 mod restore;
 mod snapshot;
 mod stick;
+mod store;
 mod target;
 mod verdict;
 
@@ -34,5 +35,6 @@ pub use medium::Medium;
 pub use restore::{Restored, restore};
 pub use snapshot::{Disk, Fixed, Kind, Layer, Partition, Use};
 pub use stick::Stick;
+pub use store::Store;
 pub use target::{TargetError, find};
 pub use verdict::Refusal;

@@ -93,6 +93,56 @@ fn what_is_not_to_be_written_is_refused_untouched() {
     assert!(unchanged, "a mounted disk was written");
 }
 
+/// A stick that is its own source would pass for good: what was put there to find counterfeits is
+/// read as the image.
+#[test]
+fn an_image_that_lies_on_its_target_is_refused_untouched() {
+    let folder = scratch();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let mut sector = [0; 512];
+    sector[510..].copy_from_slice(b"\x55\xaa");
+    let mut file = File::options().write(true).open(&disk.file).unwrap();
+    file.write_all(&sector).unwrap();
+    let (Some(other), Some(above)) = (
+        Loop::attach(disk.file.clone(), &["--read-only"]),
+        Loop::new(folder.path(), "above", 64 * MIB),
+    ) else {
+        return;
+    };
+    let link = folder.path().join("link");
+    fs::hard_link(&disk.file, &link).unwrap();
+    let paths = [&disk.file, &link].map(|path| path.to_str().unwrap());
+    let images = [&disk.device[..], &other.device, paths[0], paths[1]];
+    for image in images {
+        for more in [&["--no-grow"][..], &["--dry-run"]] {
+            let refused = write(image, &[&above, &disk], more);
+            assert_fails(&refused, 3, &["is not written", "the bytes of the image"]);
+        }
+    }
+    let mut command = livestick();
+    command.args([
+        "write",
+        "--yes",
+        "-",
+        &disk.device,
+        "--allow-fixed",
+        &disk.device,
+    ]);
+    let refused = command.stdin(File::open(&disk.device).unwrap()).output();
+    assert_fails(&refused.unwrap(), 3, &["the bytes of the image"]);
+    assert!(!disk.was_written() && !above.was_written());
+
+    // The same of two sticks that are one.
+    let again = Loop::attach(disk.file.clone(), &[]).unwrap();
+    let image = folder.path().join("image");
+    fs::write(&image, sector).unwrap();
+    let twice = write(image.to_str().unwrap(), &[&disk, &again], &[]);
+    assert_fails(&twice, 3, &["is not written", "the bytes of loop"]);
+    assert!(!disk.was_written());
+}
+
 #[test]
 fn large_sectors_are_refused() {
     let folder = scratch();

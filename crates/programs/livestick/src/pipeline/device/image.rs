@@ -3,9 +3,11 @@
 use crate::failure::{Exit, Failure};
 use crate::settings::ImageFile;
 use anyhow::Context;
+use livestick_device::Store;
 use livestick_tar::Compression;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 
 /// An image that begins as one.
 pub struct Opened {
@@ -15,6 +17,8 @@ pub struct Opened {
     pub length_bytes: Option<u64>,
     /// Where its volume ends, if that is where livestick puts it, and can grow.
     pub volume_end_bytes: Option<u64>,
+    /// What holds it; `None` of a pipe.
+    pub store: Option<Store>,
 }
 
 /// More than what tells compressed from other files.
@@ -24,26 +28,14 @@ const SECTOR_BYTES: usize = 512;
 /// Opens the image, and looks at its first sector.
 pub fn open(image: &ImageFile) -> Result<Opened, Failure> {
     let refused = |error: anyhow::Error| Failure::new(Exit::Refused, error);
-    let (input, length): (Box<dyn Read>, Option<u64>) = match image {
-        ImageFile::StandardInput => (Box::new(io::stdin()), None),
-        ImageFile::Path(path) => {
-            let mut file = File::open(path)
-                .with_context(|| format!("cannot open {}", path.display()))
-                .map_err(refused)?;
-            // Of a device, the metadata do not tell the length; a pipe has none.
-            let length = file.seek(SeekFrom::End(0)).ok();
-            if length.is_some() {
-                file.rewind().context("cannot read the image")?;
-            }
-            (Box::new(file), length)
-        }
-    };
     let name = match image {
         ImageFile::StandardInput => "standard input".to_owned(),
         ImageFile::Path(path) => path.display().to_string(),
     };
     let unreadable = || format!("cannot read {name}");
-    let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
+    let (file, length) = input(image).map_err(refused)?;
+    let store = Store::of(&file).with_context(unreadable).map_err(refused)?;
+    let mut input = BufReader::with_capacity(BUFFER_BYTES, file);
     let start = input.fill_buf().with_context(unreadable).map_err(refused)?;
     let compression = Compression::of_magic(start);
     let mut reader = compression
@@ -74,5 +66,26 @@ pub fn open(image: &ImageFile) -> Result<Opened, Failure> {
         volume_end_bytes,
         reader: Box::new(Cursor::new(first).chain(reader)),
         length_bytes,
+        store,
     })
+}
+
+/// The open file, and its length where it has one.
+fn input(image: &ImageFile) -> anyhow::Result<(File, Option<u64>)> {
+    match image {
+        ImageFile::StandardInput => {
+            let input = io::stdin().as_fd().try_clone_to_owned();
+            Ok((input.context("cannot read standard input")?.into(), None))
+        }
+        ImageFile::Path(path) => {
+            let file = File::open(path);
+            let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
+            // Of a device, the metadata do not tell the length; a pipe has none.
+            let length = file.seek(SeekFrom::End(0)).ok();
+            if length.is_some() {
+                file.rewind().context("cannot read the image")?;
+            }
+            Ok((file, length))
+        }
+    }
 }

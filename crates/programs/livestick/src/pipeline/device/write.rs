@@ -5,7 +5,8 @@ use super::target::{self, Target};
 use crate::failure::{Exit, Failure};
 use crate::progress::Bars;
 use crate::settings::{ImageFile, Write};
-use livestick_device::{Copied, Destination, DeviceError, Image};
+use anyhow::Context;
+use livestick_device::{Copied, Destination, DeviceError, Image, Store};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -54,6 +55,7 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
     let targets = target::choose(&settings.devices, &settings.consent)?;
     let mut image = image::open(&settings.image)?;
     require_room(&targets, image.length_bytes)?;
+    require_other_stores(&targets, image.store)?;
     let mut warnings = Vec::new();
     if settings.grow && image.volume_end_bytes.is_none() {
         let text = "the image is not one of livestick's: it is written as it is, and does not grow";
@@ -200,6 +202,32 @@ fn require_room(targets: &[Target], length_bytes: Option<u64>) -> Result<(), Fai
     };
     let error = anyhow::Error::new(error).context(small.name().to_owned());
     Err(Failure::new(Exit::Refused, error).hint("take a larger stick"))
+}
+
+/// What is read must not change by what is written, nor be lost by it: a stick that is its own source
+/// would hold whatever was written last, and pass for good.
+fn require_other_stores(targets: &[Target], image: Option<Store>) -> Result<(), Failure> {
+    let mut taken: Vec<(Store, String)> = Vec::new();
+    taken.extend(image.map(|store| (store, "the image".to_owned())));
+    for target in targets {
+        let name = target.name();
+        let store = target.disk.store();
+        let store = store.with_context(|| format!("cannot tell what stores {name}"));
+        let Some(store) = store.map_err(|error| Failure::new(Exit::Refused, error))? else {
+            continue;
+        };
+        if let Some((_, what)) = taken.iter().find(|(other, _)| *other == store) {
+            let node = target.disk.device.node();
+            let message = format!(
+                "{} is not written: it holds the bytes of {what}",
+                node.display()
+            );
+            return Err(Failure::message(Exit::Refused, message)
+                .hint("copy the image to another disk, or name another stick"));
+        }
+        taken.push((store, name.to_owned()));
+    }
+    Ok(())
 }
 
 fn exit(sticks: &[Result<Option<u64>, DeviceError>], interrupted: bool) -> Option<Exit> {
