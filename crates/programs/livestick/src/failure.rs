@@ -38,6 +38,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether the command's own document tells of it already.
     reported: bool,
+    /// Whether a device is not as it was any more.
+    touched: bool,
 }
 
 impl Failure {
@@ -48,6 +50,7 @@ impl Failure {
             error: error.into(),
             hint: None,
             reported: false,
+            touched: false,
         }
     }
 
@@ -82,9 +85,28 @@ impl Failure {
         self.reported
     }
 
+    /// A device was written before, in part.
+    #[must_use]
+    pub fn touched(self) -> Self {
+        Self {
+            touched: true,
+            ..self
+        }
+    }
+
+    /// Whether a device was written before, in part.
+    pub fn is_touched(&self) -> bool {
+        self.touched
+    }
+
     /// The caller asked to stop.
     pub fn interrupted() -> Self {
         Self::message(Exit::Interrupted, "interrupted; nothing half-made was left")
+    }
+
+    /// The caller asked to stop before a device was written.
+    pub fn nothing_written() -> Self {
+        Self::message(Exit::Interrupted, "interrupted; nothing was written")
     }
 }
 

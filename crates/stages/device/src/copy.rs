@@ -152,6 +152,9 @@ fn write<M: Medium>(
             needed_bytes,
         });
     }
+    if progress.interrupted() {
+        return Err(DeviceError::NotBegun);
+    }
     progress.start("look", None);
     let stick = Stick::begin(medium)?;
     progress.start("write", expected.length_bytes);
@@ -372,6 +375,37 @@ mod tests {
                 assert!(has_failed || part == 40, "{part}");
             }
         }
+    }
+
+    /// Ctrl-C at the prompt, or right after it.
+    #[test]
+    fn what_was_to_stop_before_it_began_wipes_nothing() {
+        struct Stopped;
+        impl Progress for Stopped {
+            fn start(&self, _: &str, _: Option<u64>) {}
+            fn advance(&self, _: u64) {}
+            fn interrupted(&self) -> bool {
+                true
+            }
+        }
+        let stick = Faulty::new(600 * MIB, Fault::None);
+        let copied = copy(
+            Image {
+                reader: &mut &image(5 << 20)[..],
+                length_bytes: None,
+                least_bytes: 0,
+                grow: false,
+            },
+            vec![Destination {
+                medium: &stick,
+                progress: &Stopped,
+            }],
+        );
+        assert!(matches!(copied.sticks[0], Err(DeviceError::NotBegun)));
+        let time = Timestamp::from_unix_seconds(0);
+        let restored = crate::restore(&stick, "USB".parse().unwrap(), time, &Stopped);
+        assert!(matches!(restored, Err(DeviceError::NotBegun)));
+        assert!(stick.is_untouched());
     }
 
     #[test]

@@ -111,6 +111,9 @@ pub enum DeviceError {
         #[source]
         source: io::Error,
     },
+    /// The work was told to stop before it began.
+    #[error("interrupted; nothing was written")]
+    NotBegun,
     /// The work was told to stop.
     #[error("interrupted")]
     Interrupted,
@@ -143,6 +146,14 @@ impl DeviceError {
             Self::Interrupted => Some("the stick boots nowhere now: write it again"),
             _ => None,
         }
+    }
+}
+
+impl DeviceError {
+    /// Whether nothing was written to the device, so that it is as it was.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        matches!(self, Self::NotBegun)
     }
 }
 

@@ -37,6 +37,9 @@ pub fn restore<M: Medium>(
     let finished = plan.finish(&[], &options);
     let finished = finished.map_err(|source| DeviceError::Finish { source })?;
 
+    if progress.interrupted() {
+        return Err(DeviceError::NotBegun);
+    }
     progress.start("look", None);
     let stick = Stick::begin(medium)?;
     progress.start("write", None);

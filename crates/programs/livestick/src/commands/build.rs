@@ -20,10 +20,11 @@ pub fn run(args: args::Build) -> Result<(), Failure> {
         // A terminal interrupts the programs that are run here, too, and that they failed is no news.
         match (display.interrupted(), to_device) {
             (true, false) => Failure::interrupted(),
-            (true, true) => Failure::message(
+            (true, true) if failure.is_touched() => Failure::message(
                 Exit::Interrupted,
-                "interrupted; where the stick was written already, it boots nowhere now",
+                "interrupted; the stick boots nowhere now: write it again",
             ),
+            (true, true) => Failure::nothing_written(),
             (false, _) => failure,
         }
     })?;

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 /// Makes the image.
 pub fn build(mut settings: Build, display: &Display) -> Result<Built, Failure> {
-    let place = Place::open(&settings)?;
+    let place = Place::open(&settings, display)?;
     settings.stick.size = place.size().unwrap_or(settings.stick.size);
     display.start("prepare", None);
     let prepared = source::prepare(&settings.stick)?;
@@ -249,5 +249,5 @@ pub fn stick_not_written(error: WriteError) -> Failure {
         Some(hint) => format!("{hint}; {state}"),
         None => state.to_owned(),
     };
-    failure.hint(hint)
+    failure.hint(hint).touched()
 }

@@ -29,7 +29,7 @@ pub fn check_place(settings: &mut settings::Build) -> Result<(), Failure> {
 impl Place {
     /// Opens the place, before any other work: what stands against it shows here, and here the owner
     /// is asked.
-    pub fn open(settings: &settings::Build) -> Result<Self, Failure> {
+    pub fn open(settings: &settings::Build, progress: &dyn Progress) -> Result<Self, Failure> {
         match &settings.place {
             settings::Place::Image { path, force } => {
                 let existing = match force {
@@ -41,7 +41,8 @@ impl Place {
             }
             settings::Place::Device { path, consent } => {
                 let target = device::choose_one(path, consent)?;
-                device::confirm(std::slice::from_ref(&target), consent)?;
+                let interrupted = || progress.interrupted();
+                device::confirm(std::slice::from_ref(&target), consent, &interrupted)?;
                 let claimed = device::claim(&target)?;
                 Ok(Self::Device(Box::new(target), claimed))
             }
@@ -77,6 +78,7 @@ impl Place {
         let path = self.path();
         match self {
             Self::File(output) => Ok(output.into()),
+            Self::Device(..) if progress.interrupted() => Err(Failure::nothing_written()),
             Self::Device(target, claimed) => {
                 progress.start("look", None);
                 let stick = StickOutput::begin(claimed, path);

@@ -1,7 +1,9 @@
 //! The commands for devices, on loop devices.
 
-use crate::disk::{Loop, MIB, image, json, run, succeeds, write};
-use crate::support::{assert_fails, debian, is_root, livestick, root_with_kernel, scratch};
+use crate::disk::{Loop, MIB, at_terminal, image, json, run, succeeds, write};
+use crate::support::{
+    assert_fails, bare_root, debian, is_root, livestick, root_with_kernel, scratch,
+};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -141,6 +143,41 @@ fn an_image_that_lies_on_its_target_is_refused_untouched() {
     let twice = write(image.to_str().unwrap(), &[&disk, &again], &[]);
     assert_fails(&twice, 3, &["is not written", "the bytes of loop"]);
     assert!(!disk.was_written());
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_wipes_nothing() {
+    let folder = scratch();
+    let root = bare_root();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let image = folder.path().join("image");
+    let mut sector = vec![0; 8 << 20];
+    sector[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, sector).unwrap();
+    let device = &disk.device[..];
+    let name = device.trim_start_matches("/dev/");
+    let write = ["write", image.to_str().unwrap(), device];
+    let restore = ["restore", device];
+    let build = ["build", root.path().to_str().unwrap(), "--to", device];
+    for words in [&write[..], &restore, &build] {
+        let words = [words, &["--allow-fixed", device]].concat();
+        for typed in ["\x03", &format!("{name}\x03")] {
+            let Some((code, said)) = at_terminal(&words, typed) else {
+                return;
+            };
+            assert_eq!(code, Some(130), "{said}");
+            assert!(said.contains("nothing was written"), "{said}");
+        }
+        let (code, said) = at_terminal(&words, "sda\n").unwrap();
+        assert_eq!(code, Some(3), "{said}");
+    }
+    assert!(!disk.was_written());
+    let words = [&write[..], &["--allow-fixed", device]].concat();
+    let (code, said) = at_terminal(&words, &format!("{name}\n")).unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(disk.was_written());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{debian, is_root, livestick, root_with_kernel};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -113,7 +113,43 @@ pub fn run(words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// The same, where it must succeed.
+/// Runs the program at a terminal of its own, where somebody types once they are asked: the exit code,
+/// and all that was on the screen. `None`, said visibly, where there is no script(1).
+pub fn at_terminal(words: &[&str], typed: &str) -> Option<(Option<i32>, String)> {
+    let mut command = vec![env!("CARGO_BIN_EXE_livestick")];
+    command.extend(words);
+    let mut script = Command::new("script");
+    script.args([
+        "--quiet",
+        "--return",
+        "--command",
+        &command.join(" "),
+        "/dev/null",
+    ]);
+    let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut script) = script else {
+        assert!(std::env::var_os("CI").is_none(), "no script(1)");
+        eprintln!("skipped: no script(1)");
+        return None;
+    };
+    let (mut keyboard, mut screen) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+    let (mut said, mut piece, mut was_asked) = (Vec::new(), [0; 512], false);
+    while let Ok(count) = screen.read(&mut piece) {
+        said.extend_from_slice(&piece[..count]);
+        if count == 0 {
+            break;
+        }
+        if !was_asked && String::from_utf8_lossy(&said).contains("Type its name") {
+            was_asked = true;
+            keyboard.write_all(typed.as_bytes()).unwrap();
+        }
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(was_asked, "nobody was asked: {said}");
+    Some((script.wait().unwrap().code(), said))
+}
+
+/// [`run`], where it must succeed.
 pub fn succeeds(words: &[&str]) -> Output {
     let output = run(words);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -24,11 +24,12 @@ use std::io;
 
 /// What is wrong with a stick, and what to do about it.
 pub fn device_failed(name: &str, error: DeviceError) -> Failure {
-    let (exit, hint) = (exit(&error), error.hint());
-    let failure = Failure::new(exit, anyhow::Error::new(error).context(name.to_owned()));
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+    let (exit, hint, untouched) = (exit(&error), error.hint(), error.is_untouched());
+    let mut failure = Failure::new(exit, anyhow::Error::new(error).context(name.to_owned()));
+    failure.hint = hint.map(str::to_owned);
+    match untouched {
+        true => failure,
+        false => failure.touched(),
     }
 }
 
@@ -46,7 +47,7 @@ pub fn failure_of(error: &anyhow::Error) -> Option<(Exit, Option<&'static str>)>
 
 fn exit(error: &DeviceError) -> Exit {
     match error {
-        DeviceError::Interrupted => Exit::Interrupted,
+        DeviceError::NotBegun | DeviceError::Interrupted => Exit::Interrupted,
         DeviceError::Differs { .. } | DeviceError::Fake { .. } => Exit::Unverified,
         DeviceError::Plan { .. } => Exit::Refused,
         _ => Exit::Failed,

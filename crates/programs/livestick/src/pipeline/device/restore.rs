@@ -25,7 +25,12 @@ pub struct RestoredStick {
 pub fn restore(settings: &Restore, bars: &Bars) -> Result<RestoredStick, Failure> {
     let targets = target::choose(std::slice::from_ref(&settings.device), &settings.consent)?;
     for target in targets.iter().filter(|_| !settings.dry_run) {
-        target::confirm(std::slice::from_ref(target), &settings.consent)?;
+        let interrupted = || bars.interrupted();
+        target::confirm(
+            std::slice::from_ref(target),
+            &settings.consent,
+            &interrupted,
+        )?;
         let claimed = target::claim(target)?;
         let bar = bars.add(target.name());
         let timestamp = Timestamp::from_unix_seconds(settings.clock.seconds());

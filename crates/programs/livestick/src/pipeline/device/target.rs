@@ -6,7 +6,9 @@ use crate::report::{say, size};
 use crate::settings::Consent;
 use anyhow::Context;
 use livestick_device::{ClaimError, Claimed, Disk, Fixed, Refusal};
-use std::io::{self, BufRead, IsTerminal};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// A disk that may be written.
@@ -23,6 +25,12 @@ impl Target {
         &self.disk.device.name
     }
 }
+
+/// For a signal that comes right before the waiting begins.
+const POLL_TIME: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// Finds the disks that were named, and refuses those that must not be written.
 pub fn choose(devices: &[PathBuf], consent: &Consent) -> Result<Vec<Target>, Failure> {
@@ -67,8 +75,12 @@ pub fn choose_one(device: &Path, consent: &Consent) -> Result<Target, Failure> {
         .map_err(Failure::from)
 }
 
-/// Asks whoever sits at the terminal, unless nobody is to be asked.
-pub fn confirm(targets: &[Target], consent: &Consent) -> Result<(), Failure> {
+/// Asks whoever sits at the terminal, unless nobody is to be asked. Ctrl-C is an answer, too.
+pub fn confirm(
+    targets: &[Target],
+    consent: &Consent,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(), Failure> {
     if consent.yes {
         return Ok(());
     }
@@ -86,9 +98,8 @@ pub fn confirm(targets: &[Target], consent: &Consent) -> Result<(), Failure> {
     say(&format!(
         "All that is on it will be lost. Type its name ({names}) to go on:"
     ));
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.context("cannot read the answer")?;
+    let answer = read_line(interrupted).context("cannot read the answer")?;
+    let answer = answer.ok_or_else(Failure::nothing_written)?;
     let words: Vec<_> = answer.split_whitespace().collect();
     match words.join(" ") == names {
         true => Ok(()),
@@ -96,6 +107,32 @@ pub fn confirm(targets: &[Target], consent: &Consent) -> Result<(), Failure> {
             Exit::Refused,
             "that is not its name; nothing was written",
         )),
+    }
+}
+
+/// What is typed up to the end of a line; `None` where the work is to stop. A read would be restarted
+/// behind the back of whoever pressed Ctrl-C (sigaction(2), `SA_RESTART`); poll(2) never is.
+fn read_line(interrupted: &dyn Fn() -> bool) -> io::Result<Option<String>> {
+    let input = io::stdin();
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        if interrupted() {
+            return Ok(None);
+        }
+        let mut waiting = [PollFd::new(&input, PollFlags::IN)];
+        match rustix::event::poll(&mut waiting, Some(&POLL_TIME)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            ready => drop(ready?),
+        }
+        let mut piece = [0; 256];
+        match rustix::io::read(&input, &mut piece)? {
+            0 => break,
+            count => line.extend_from_slice(&piece[..count]),
+        }
+    }
+    match interrupted() {
+        true => Ok(None),
+        false => Ok(Some(String::from_utf8_lossy(&line).into_owned())),
     }
 }
 

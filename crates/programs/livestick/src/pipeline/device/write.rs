@@ -48,6 +48,9 @@ pub struct StickResult {
     pub error: Option<String>,
     /// What to do about it.
     pub hint: Option<&'static str>,
+    /// Whether what was on it before is left as it was.
+    #[serde(skip)]
+    untouched: bool,
 }
 
 /// Writes them all at once, and reads them back.
@@ -80,7 +83,7 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
             .collect();
         return Ok(written);
     }
-    target::confirm(&targets, &settings.consent)?;
+    target::confirm(&targets, &settings.consent, &|| bars.interrupted())?;
     let claimed = targets
         .iter()
         .map(target::claim)
@@ -128,7 +131,9 @@ impl WrittenSticks {
             return Ok(());
         };
         let bad = self.sticks.iter().filter(|stick| !stick.good).count();
+        let untouched = self.sticks.iter().all(|stick| stick.untouched);
         let message = match (exit, self.sticks.len()) {
+            (Exit::Interrupted, _) if untouched => return Err(Failure::nothing_written()),
             (Exit::Interrupted, _) => "interrupted; what was not finished boots nowhere".to_owned(),
             (_, 1) => "the stick is not good, and boots nowhere".to_owned(),
             (_, all) => format!("{bad} of {all} sticks are not good, and boot nowhere"),
@@ -164,6 +169,7 @@ impl StickResult {
 
     fn new(target: &Target, result: Result<Option<u64>, DeviceError>) -> Self {
         let hint = result.as_ref().err().and_then(DeviceError::hint);
+        let untouched = result.as_ref().is_err_and(DeviceError::is_untouched);
         let (good, volume_bytes, error) = match result {
             Ok(volume_bytes) => (true, volume_bytes, None),
             Err(error) => (
@@ -180,6 +186,7 @@ impl StickResult {
             volume_bytes,
             error,
             hint,
+            untouched,
         }
     }
 }
