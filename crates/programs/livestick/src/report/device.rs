@@ -81,10 +81,10 @@ fn stick_line(stick: &StickResult, written: &WrittenSticks) -> String {
 /// A row for each of several sticks, and below it what to do where one failed.
 fn sticks_table(sticks: &[StickResult], written: &WrittenSticks) -> Vec<String> {
     let cells = |stick: &StickResult| {
-        let state = match (written.dry_run, stick.good) {
-            (true, _) => "would be overwritten",
-            (false, true) => "good",
-            (false, false) => "FAILED",
+        let state = match stick.good {
+            None => "would be overwritten",
+            Some(true) => "good",
+            Some(false) => "FAILED",
         };
         let more = match (&stick.error, stick.volume_bytes) {
             (Some(error), _) => error.clone(),

@@ -145,6 +145,25 @@ fn an_image_that_lies_on_its_target_is_refused_untouched() {
     assert!(!disk.was_written());
 }
 
+/// Nobody has looked: such a stick is neither good nor bad.
+#[test]
+fn a_dry_run_writes_nothing_and_calls_nothing_good() {
+    let folder = scratch();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let image = folder.path().join("image");
+    let mut sector = vec![0; 8 << 20];
+    sector[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, sector).unwrap();
+    let planned = write(image.to_str().unwrap(), &[&disk], &["--dry-run", "--json"]);
+    let said = String::from_utf8_lossy(&planned.stderr).into_owned();
+    assert!(planned.status.success(), "{said}");
+    assert!(said.contains("would be overwritten"), "{said}");
+    assert_eq!(json(&planned)["sticks"][0]["good"], Value::Null);
+    assert!(!disk.was_written());
+}
+
 #[test]
 fn ctrl_c_at_the_prompt_wipes_nothing() {
     let folder = scratch();

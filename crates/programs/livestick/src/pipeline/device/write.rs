@@ -40,8 +40,9 @@ pub struct StickResult {
     pub model: String,
     /// Its size.
     pub bytes: u64,
-    /// Whether everything on it was read back and is as it should be.
-    pub good: bool,
+    /// Whether everything on it was read back and is as it should be; `None` where nothing was to be
+    /// written.
+    pub good: Option<bool>,
     /// The length of its volume, where that has grown.
     pub volume_bytes: Option<u64>,
     /// What is wrong with it.
@@ -77,10 +78,7 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
         exit: None,
     };
     if settings.dry_run {
-        written.sticks = targets
-            .iter()
-            .map(|target| StickResult::new(target, Ok(None)))
-            .collect();
+        written.sticks = targets.iter().map(StickResult::untouched).collect();
         return Ok(written);
     }
     target::confirm(&targets, &settings.consent, &|| bars.interrupted())?;
@@ -130,7 +128,11 @@ impl WrittenSticks {
         let Some(exit) = self.exit else {
             return Ok(());
         };
-        let bad = self.sticks.iter().filter(|stick| !stick.good).count();
+        let bad = self
+            .sticks
+            .iter()
+            .filter(|stick| stick.good == Some(false))
+            .count();
         let untouched = self.sticks.iter().all(|stick| stick.untouched);
         let message = match (exit, self.sticks.len()) {
             (Exit::Interrupted, _) if untouched => return Err(Failure::nothing_written()),
@@ -167,13 +169,22 @@ impl StickResult {
         })
     }
 
+    /// One that nobody wrote.
+    fn untouched(target: &Target) -> Self {
+        Self {
+            good: None,
+            untouched: true,
+            ..Self::new(target, Ok(None))
+        }
+    }
+
     fn new(target: &Target, result: Result<Option<u64>, DeviceError>) -> Self {
         let hint = result.as_ref().err().and_then(DeviceError::hint);
         let untouched = result.as_ref().is_err_and(DeviceError::is_untouched);
         let (good, volume_bytes, error) = match result {
-            Ok(volume_bytes) => (true, volume_bytes, None),
+            Ok(volume_bytes) => (Some(true), volume_bytes, None),
             Err(error) => (
-                false,
+                Some(false),
                 None,
                 Some(format!("{:#}", anyhow::Error::new(error))),
             ),
