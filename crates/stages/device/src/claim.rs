@@ -6,15 +6,18 @@ use crate::{ClaimError, Medium};
 use livestick_blockio::{ReadAt, SECTOR_BYTES, WriteAt};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 /// A disk that is held open: as long as it is, nobody can mount it or make anything of it.
 #[derive(Debug)]
 pub struct Claimed {
     file: File,
     size_bytes: u64,
+    number: String,
+    sequence: Option<u64>,
 }
 
 /// What is copied to aligned memory in one go, where the caller's is not.
@@ -57,13 +60,29 @@ pub fn claim(disk: &Disk, fixed: Fixed) -> Result<Claimed, ClaimError> {
     let now = now.ok_or(ClaimError::Exchanged)?;
     match now.refusals(fixed).into_iter().next() {
         Some(refusal) => Err(ClaimError::Refused { refusal }),
-        None => Ok(Claimed { file, size_bytes }),
+        None => Ok(Claimed {
+            file,
+            size_bytes,
+            number,
+            sequence,
+        }),
     }
 }
 
 impl Medium for Claimed {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    fn is_there(&self) -> bool {
+        // The open file outlives the disk; sysfs forgets it, or has another under its number.
+        let folder = Path::new("/sys/dev/block").join(&self.number);
+        let attribute = |name: &str| {
+            let text = fs::read_to_string(folder.join(name)).ok()?;
+            text.trim().parse::<u64>().ok()
+        };
+        let is_same = self.sequence.is_none() || attribute("diskseq") == self.sequence;
+        is_same && attribute("size").is_some_and(|sectors| sectors > 0)
     }
 
     fn flush(&self) -> io::Result<()> {

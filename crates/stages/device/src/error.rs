@@ -2,6 +2,7 @@
 
 use crate::Refusal;
 use livestick_volume::{FinishError, GrowError, PlanError};
+use std::error::Error;
 use std::io;
 
 /// Why a disk was not taken. Nothing was written to it.
@@ -119,6 +120,8 @@ pub enum DeviceError {
     Interrupted,
 }
 
+const UNPLUGGED: &str = "it was unplugged: plug it in again, and write it anew";
+
 impl DeviceError {
     /// What to do about it.
     #[must_use]
@@ -127,7 +130,7 @@ impl DeviceError {
             Self::Write { source, .. } | Self::Read { source, .. } | Self::Flush { source }
                 if is_gone(source) =>
             {
-                Some("it was unplugged: plug it in again, and write it anew")
+                Some(UNPLUGGED)
             }
             Self::Write { .. } | Self::Read { .. } | Self::Flush { .. } => {
                 Some("try another port; a stick that fails again is worn out")
@@ -140,6 +143,7 @@ impl DeviceError {
             }
             Self::TooSmall { .. } => Some("take a larger stick"),
             Self::ImageCutShort => Some("copy or download the image again: it is not whole"),
+            Self::Grow { source } if has_gone(source) => Some(UNPLUGGED),
             Self::Grow { .. } => {
                 Some("check the image with `livestick verify`, or write it as it is with --no-grow")
             }
@@ -155,6 +159,18 @@ impl DeviceError {
     pub fn is_untouched(&self) -> bool {
         matches!(self, Self::NotBegun)
     }
+}
+
+/// Whether that is the cause of an error, however deep.
+fn has_gone(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(is_gone) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Whether the device is not there any more.

@@ -22,7 +22,7 @@ pub enum Fault {
     Drop(u64),
     /// What is written to this byte arrives with a bit changed.
     Corrupt(u64),
-    /// It is pulled out once so many bytes were written.
+    /// It is pulled out once so many bytes were written; the kernel's word for that differs.
     GoneAfter(u64),
     /// It has only so many bytes; the rest is lost.
     LosesBehind(u64),
@@ -48,6 +48,8 @@ struct State {
     latest: HashMap<u64, usize>,
     written_bytes: u64,
     read_bytes: u64,
+    /// How often it was asked since it was pulled out.
+    pulled: u64,
 }
 
 impl Faulty {
@@ -144,9 +146,7 @@ impl Faulty {
         let here = |byte: u64| byte / 512 == offset / 512;
         match self.fault {
             Fault::WriteError(byte) if here(byte) => return Err(Errno::IO.into()),
-            Fault::GoneAfter(limit) if self.written_bytes() >= limit => {
-                return Err(Errno::NODEV.into());
-            }
+            Fault::GoneAfter(_) if self.is_gone() => return Err(self.pulled()),
             Fault::Drop(byte) if here(byte) => return Ok(()),
             Fault::Corrupt(byte) if here(byte) => bytes[usize::try_from(byte % 512).unwrap()] ^= 4,
             Fault::LosesBehind(limit) if offset >= limit => return Ok(()),
@@ -164,6 +164,16 @@ impl Faulty {
         Ok(())
     }
 
+    /// What the kernel says of a disk that was pulled out, in turns.
+    fn pulled(&self) -> io::Error {
+        let errors = [Errno::NODEV, Errno::IO, Errno::NOSPC];
+        let mut state = self.state();
+        state.pulled += 1;
+        // Sectors, so that the first word differs by where it was pulled out.
+        let turn = state.pulled + state.written_bytes / 512;
+        errors[usize::try_from(turn).unwrap() % errors.len()].into()
+    }
+
     fn is_gone(&self) -> bool {
         matches!(self.fault, Fault::GoneAfter(limit) if self.written_bytes() >= limit)
     }
@@ -172,7 +182,7 @@ impl Faulty {
 impl ReadAt for Faulty {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if self.is_gone() {
-            return Err(Errno::NODEV.into());
+            return Err(self.pulled());
         }
         let range = offset..offset + buffer.len() as u64;
         self.state().read_bytes += buffer.len() as u64;
@@ -208,9 +218,13 @@ impl Medium for &Faulty {
         self.size_bytes
     }
 
+    fn is_there(&self) -> bool {
+        !self.is_gone()
+    }
+
     fn flush(&self) -> io::Result<()> {
         if self.is_gone() {
-            return Err(Errno::NODEV.into());
+            return Err(self.pulled());
         }
         let mut state = self.state();
         state.latest.clear();

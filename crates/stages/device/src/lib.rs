@@ -26,6 +26,7 @@ mod stick;
 mod store;
 mod target;
 mod verdict;
+mod watched;
 
 pub use claim::{Claimed, claim};
 pub use copy::{Copied, Destination, Image, copy};

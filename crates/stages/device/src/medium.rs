@@ -8,6 +8,9 @@ pub trait Medium: ReadAt + WriteAt + Sync {
     /// How large it says it is.
     fn size_bytes(&self) -> u64;
 
+    /// Whether it is still plugged in: what fails where it is not is no fault of the medium.
+    fn is_there(&self) -> bool;
+
     /// Returns once all that was written is on the medium, its own caches included.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::ledger::{Ledger, PIECE_BYTES, Piece};
 use crate::probe::Probes;
+use crate::watched::Watched;
 use crate::{DeviceError, Medium};
 use livestick_blockio::{Progress, ReadAt, SECTOR_BYTES, WriteAt};
 use std::io;
@@ -15,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Writes need not begin or end on sectors: the rest of a sector that nobody wrote becomes zeros.
 #[derive(Debug)]
 pub struct Stick<M> {
-    medium: M,
+    medium: Watched<M>,
     probes: Probes,
     state: Mutex<State>,
 }
@@ -42,6 +43,7 @@ impl<M: Medium> Stick<M> {
     /// # Errors
     /// Where it cannot be written or read, or is a counterfeit.
     pub fn begin(medium: M) -> Result<Self, DeviceError> {
+        let medium = Watched(medium);
         let size_bytes = medium.size_bytes();
         if size_bytes < SIZE_AT_LEAST_BYTES {
             return Err(DeviceError::TooSmall {
@@ -109,17 +111,22 @@ impl<M: Medium> Stick<M> {
     /// # Errors
     /// Where the device cannot be written, or is too small.
     pub fn put(&self, bytes: &[u8], offset_bytes: u64) -> Result<(), DeviceError> {
-        self.write_all_at(bytes, offset_bytes)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::StorageFull => DeviceError::TooSmall {
-                    size_bytes: self.size_bytes(),
-                    needed_bytes: offset_bytes.saturating_add(bytes.len() as u64),
-                },
-                _ => DeviceError::Write {
-                    offset_bytes,
-                    source,
-                },
-            })
+        let (size_bytes, needed_bytes) = (
+            self.size_bytes(),
+            offset_bytes.saturating_add(bytes.len() as u64),
+        );
+        // The device may say so of itself, too; but then it has another reason.
+        if needed_bytes > size_bytes {
+            return Err(DeviceError::TooSmall {
+                size_bytes,
+                needed_bytes,
+            });
+        }
+        let written = self.write_all_at(bytes, offset_bytes);
+        written.map_err(|source| DeviceError::Write {
+            offset_bytes,
+            source,
+        })
     }
 
     /// Lets all that was written so far arrive on the medium, from where it is read next.
@@ -402,6 +409,19 @@ mod tests {
             let boots =
                 medium.is_bootable() && !matches!(fault, Fault::WriteError(0) | Fault::Drop(0));
             assert!(!boots, "{fault:?}");
+        }
+    }
+
+    /// Neither "take a larger stick" nor "it is worn out": whatever the kernel says.
+    #[test]
+    fn a_stick_that_is_pulled_out_is_called_so() {
+        let whole = Faulty::new(SIZE, Fault::None);
+        write(&whole).unwrap();
+        for part in 0..60 {
+            let medium = Faulty::new(SIZE, Fault::GoneAfter(whole.written_bytes() * part / 60));
+            let error = write(&medium).unwrap_err();
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.contains("unplugged"), "{part}: {error}: {hint}");
         }
     }
 
