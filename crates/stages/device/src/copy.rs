@@ -147,7 +147,7 @@ fn write<M: Medium>(
     let Destination { medium, progress } = destination;
     let size_bytes = medium.size_bytes();
     if let Some(needed_bytes) = expected.length_bytes.filter(|length| *length > size_bytes) {
-        return Err(DeviceError::TooSmall {
+        return Err(DeviceError::TooSmallToBegin {
             size_bytes,
             needed_bytes,
         });
@@ -266,7 +266,7 @@ mod tests {
         assert!(matches!(copied.sticks[2], Ok(None)));
         assert!(matches!(
             copied.sticks[3],
-            Err(DeviceError::TooSmall { .. })
+            Err(DeviceError::TooSmallToBegin { .. })
         ));
         for good in [0, 2] {
             assert!(sticks[good].bytes(0, image.len()) == image);

@@ -29,7 +29,8 @@ pub enum ClaimError {
     },
 }
 
-/// Why a device was not written, or is not good. Unless it says otherwise, it boots nowhere now.
+/// Why a device was not written, or is not good. It boots nowhere now, but where
+/// [`DeviceError::is_untouched`] says that what was on it may still be there.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// It cannot be written.
@@ -37,6 +38,16 @@ pub enum DeviceError {
     Write {
         /// Where.
         offset_bytes: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It takes no writes, as sticks do that are worn out.
+    #[error("it takes no writes: what was on it is still there")]
+    TakesNoWrites,
+    /// Its first sector, by which it boots, cannot be overwritten, and nobody knows what is there now.
+    #[error("it cannot be overwritten: what was on it may still be there")]
+    NotWiped {
         /// Why.
         #[source]
         source: io::Error,
@@ -73,9 +84,17 @@ pub enum DeviceError {
         /// The first place that was seen to be missing.
         offset_bytes: u64,
     },
-    /// The image is larger than the device. Nothing was written where that was known before.
+    /// The image turned out to be larger than the device.
     #[error("the image has {needed_bytes} bytes or more, and it holds {size_bytes}")]
     TooSmall {
+        /// How large the device is.
+        size_bytes: u64,
+        /// How much has to be written, as far as that is known.
+        needed_bytes: u64,
+    },
+    /// As [`Self::TooSmall`], and that was known before anything was written.
+    #[error("{needed_bytes} bytes are needed or more, and it holds {size_bytes}")]
+    TooSmallToBegin {
         /// How large the device is.
         size_bytes: u64,
         /// How much has to be written, as far as that is known.
@@ -127,12 +146,19 @@ impl DeviceError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Write { source, .. } | Self::Read { source, .. } | Self::Flush { source }
+            Self::Write { source, .. }
+            | Self::NotWiped { source }
+            | Self::Read { source, .. }
+            | Self::Flush { source }
                 if is_gone(source) =>
             {
                 Some(UNPLUGGED)
             }
-            Self::Write { .. } | Self::Read { .. } | Self::Flush { .. } => {
+            Self::TakesNoWrites => Some(
+                "look for a switch on it, and try another port; if neither helps it is worn out: copy off \
+                 what you need",
+            ),
+            Self::Write { .. } | Self::NotWiped { .. } | Self::Read { .. } | Self::Flush { .. } => {
                 Some("try another port; a stick that fails again is worn out")
             }
             Self::Differs { .. } => Some(
@@ -141,7 +167,7 @@ impl DeviceError {
             Self::Fake { .. } => {
                 Some("it is a counterfeit: give it back, and trust it with nothing")
             }
-            Self::TooSmall { .. } => Some("take a larger stick"),
+            Self::TooSmall { .. } | Self::TooSmallToBegin { .. } => Some("take a larger stick"),
             Self::ImageCutShort => Some("copy or download the image again: it is not whole"),
             Self::Grow { source } if has_gone(source) => Some(UNPLUGGED),
             Self::Grow { .. } => {
@@ -154,10 +180,18 @@ impl DeviceError {
 }
 
 impl DeviceError {
-    /// Whether nothing was written to the device, so that it is as it was.
+    /// Whether what was on the device before is still there, for all that is known: it may boot.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        matches!(self, Self::NotBegun)
+        matches!(
+            self,
+            Self::NotBegun
+                | Self::TakesNoWrites
+                | Self::NotWiped { .. }
+                | Self::TooSmallToBegin { .. }
+                | Self::Plan { .. }
+                | Self::Finish { .. }
+        )
     }
 }
 

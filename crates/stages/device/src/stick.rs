@@ -46,31 +46,23 @@ impl<M: Medium> Stick<M> {
         let medium = Watched(medium);
         let size_bytes = medium.size_bytes();
         if size_bytes < SIZE_AT_LEAST_BYTES {
-            return Err(DeviceError::TooSmall {
+            return Err(DeviceError::TooSmallToBegin {
                 size_bytes,
                 needed_bytes: SIZE_AT_LEAST_BYTES,
             });
         }
+        // What was on the device stays whole, or boots no more: this goes before all else.
+        wipe_first_sector(&medium)?;
         let zeros = Buffer::zeros(HEAD_BYTES);
-        // The end has the second copy of a GPT, by which the first would be repaired. The first
-        // sector goes before all else: what was on the device stays whole, or boots no more.
+        // The end has the second copy of a GPT, by which the first would be repaired.
         let end = (size_bytes - HEAD) / SECTOR_BYTES * SECTOR_BYTES;
-        for (offset_bytes, length) in [(0, SECTOR), (0, HEAD_BYTES), (end, HEAD_BYTES)] {
-            let wiped = medium.write_all_at(&zeros[..length], offset_bytes);
+        for offset_bytes in [0, end] {
+            let wiped = medium.write_all_at(&zeros, offset_bytes);
             wiped.map_err(|source| DeviceError::Write {
                 offset_bytes,
                 source,
             })?;
             settle(&medium)?;
-        }
-        let mut first = Buffer::zeros(SECTOR);
-        let read = medium.read_exact_at(&mut first, 0);
-        read.map_err(|source| DeviceError::Read {
-            offset_bytes: 0,
-            source,
-        })?;
-        if first[..] != zeros[..SECTOR] {
-            return Err(DeviceError::Differs { offset_bytes: 0 });
         }
         let probes = Probes::plant(&medium)?;
         settle(&medium)?;
@@ -327,6 +319,39 @@ impl<M: Medium> ReadAt for Stick<M> {
     }
 }
 
+/// Overwrites the sector with the partition table, and looks whether that is so: a stick that is worn
+/// out may refuse every write, or take each of them and forget it.
+fn wipe_first_sector(medium: &impl Medium) -> Result<(), DeviceError> {
+    let mut before = Buffer::zeros(SECTOR);
+    let was_read = medium.read_exact_at(&mut before, 0).is_ok();
+    let written = medium.write_all_at(&Buffer::zeros(SECTOR), 0);
+    let written = written
+        .and_then(|()| medium.flush())
+        .and_then(|()| medium.forget());
+    let mut found = Buffer::zeros(SECTOR);
+    let read = medium.read_exact_at(&mut found, 0);
+    let offset_bytes = 0;
+    match (written, read) {
+        (Ok(()), Ok(())) if is_zero(&found) => Ok(()),
+        (Err(source), Ok(())) if is_zero(&found) => Err(DeviceError::Write {
+            offset_bytes,
+            source,
+        }),
+        (_, Ok(())) if was_read && found[..] == before[..] => Err(DeviceError::TakesNoWrites),
+        (Ok(()), Ok(())) if found[510..] != *b"\x55\xaa" => {
+            Err(DeviceError::Differs { offset_bytes })
+        }
+        (Ok(()), Ok(())) => Err(DeviceError::NotWiped {
+            source: io::Error::other("other bytes come back"),
+        }),
+        (Err(source), _) | (Ok(()), Err(source)) => Err(DeviceError::NotWiped { source }),
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
 /// Everything is on the medium, and what is read next comes from there.
 fn settle(medium: &impl Medium) -> Result<(), DeviceError> {
     let settled = medium.flush().and_then(|()| medium.forget());
@@ -380,16 +405,21 @@ mod tests {
             )
         };
         let fake: Expected = |error| matches!(error, DeviceError::Fake { .. });
-        let cases: [(Fault, Expected); 12] = [
+        let untouched: Expected = |error| matches!(error, DeviceError::TakesNoWrites);
+        let cases: [(Fault, Expected); 14] = [
+            (Fault::ReadError(0), |error| {
+                matches!(error, DeviceError::NotWiped { .. })
+            }),
+            (Fault::GoneAfter(0), |error| {
+                matches!(error, DeviceError::NotWiped { .. })
+            }),
             (Fault::WriteError(5 * MIB), |error| {
                 matches!(error, DeviceError::Write { .. }) && error.hint().unwrap().contains("worn")
             }),
             (Fault::ReadError(5 * MIB), |error| {
                 matches!(error, DeviceError::Read { .. } | DeviceError::Write { .. })
             }),
-            (Fault::WriteError(0), |error| {
-                matches!(error, DeviceError::Write { .. })
-            }),
+            (Fault::WriteError(0), untouched),
             (Fault::GoneAfter(6 * MIB), |error| {
                 error.hint().unwrap().contains("unplugged")
             }),
@@ -397,7 +427,7 @@ mod tests {
             (Fault::Corrupt(5 * MIB + 8500), differs),
             (Fault::Drop(2 * MIB), fake),
             (Fault::Corrupt(77), differs),
-            (Fault::Drop(0), differs),
+            (Fault::Drop(0), untouched),
             (Fault::LosesBehind(20 * MIB), fake),
             (Fault::WrapsAt(8 * MIB), fake),
             (Fault::WrapsAt(16 * MIB), fake),
@@ -406,9 +436,15 @@ mod tests {
             let medium = Faulty::new(SIZE, fault);
             let error = write(&medium).unwrap_err();
             assert!(expected(&error), "{fault:?}: {error}");
-            let boots =
-                medium.is_bootable() && !matches!(fault, Fault::WriteError(0) | Fault::Drop(0));
-            assert!(!boots, "{fault:?}");
+            // Nobody says that it boots nowhere where it may.
+            assert!(
+                !medium.is_bootable() || error.is_untouched(),
+                "{fault:?}: {error}"
+            );
+            assert!(
+                !matches!(error, DeviceError::TakesNoWrites) || medium.is_an_old_stick(),
+                "{fault:?}: {error}"
+            );
         }
     }
 

@@ -133,11 +133,16 @@ impl WrittenSticks {
             .iter()
             .filter(|stick| stick.good == Some(false))
             .count();
-        let untouched = self.sticks.iter().all(|stick| stick.untouched);
+        let kept = self.sticks.iter().filter(|stick| stick.untouched).count();
+        let untouched = kept == self.sticks.len();
         let message = match (exit, self.sticks.len()) {
             (Exit::Interrupted, _) if untouched => return Err(Failure::nothing_written()),
             (Exit::Interrupted, _) => "interrupted; what was not finished boots nowhere".to_owned(),
+            (_, 1) if untouched => "the stick was not written".to_owned(),
             (_, 1) => "the stick is not good, and boots nowhere".to_owned(),
+            (_, all) if kept > 0 => format!(
+                "{bad} of {all} sticks are not good; on {kept} of them may be what was there before"
+            ),
             (_, all) => format!("{bad} of {all} sticks are not good, and boot nowhere"),
         };
         let failure = Failure::message(exit, message);
@@ -214,7 +219,7 @@ fn require_room(targets: &[Target], length_bytes: Option<u64>) -> Result<(), Fai
         return Ok(());
     };
     let size_bytes = small.disk.device.size_bytes;
-    let error = DeviceError::TooSmall {
+    let error = DeviceError::TooSmallToBegin {
         size_bytes,
         needed_bytes,
     };
@@ -266,5 +271,49 @@ fn exit(sticks: &[Result<Option<u64>, DeviceError>], interrupted: bool) -> Optio
     match errors.any(unverified) {
         true => Some(Exit::Unverified),
         false => Some(Exit::Failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(errors: Vec<DeviceError>) -> String {
+        let results: Vec<_> = errors.into_iter().map(Err).collect();
+        let exit = exit(&results, false);
+        let sticks = results
+            .into_iter()
+            .map(|result: Result<Option<u64>, DeviceError>| StickResult {
+                device: PathBuf::from("/dev/sdz"),
+                model: String::new(),
+                bytes: 1,
+                good: Some(false),
+                volume_bytes: None,
+                error: None,
+                hint: None,
+                untouched: result.is_err_and(|error| error.is_untouched()),
+            });
+        let written = WrittenSticks {
+            image: None,
+            bytes: None,
+            dry_run: false,
+            seconds: 0.0,
+            sticks: sticks.collect(),
+            warnings: vec![],
+            exit,
+        };
+        written.verdict().unwrap_err().error.to_string()
+    }
+
+    #[test]
+    fn a_stick_boots_nowhere_only_where_that_is_so() {
+        let differs = || DeviceError::Differs { offset_bytes: 0 };
+        let kept = || DeviceError::TakesNoWrites;
+        assert!(said(vec![differs()]).contains("boots nowhere"));
+        assert!(said(vec![differs(), differs()]).contains("boot nowhere"));
+        for errors in [vec![kept()], vec![kept(), kept()], vec![differs(), kept()]] {
+            let said = said(errors);
+            assert!(!said.contains("nowhere"), "{said}");
+        }
     }
 }
