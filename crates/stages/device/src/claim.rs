@@ -56,8 +56,11 @@ pub fn claim(disk: &Disk, fixed: Fixed) -> Result<Claimed, ClaimError> {
     }
     // What came into use between looking and taking; from now on nothing can.
     let disks = Disk::list().map_err(failed)?;
-    let now = disks.iter().find(|now| now.number == disk.number);
-    let now = now.ok_or(ClaimError::Exchanged)?;
+    let now = disks.into_iter().find(|now| now.number == disk.number);
+    let mut now = now.ok_or(ClaimError::Exchanged)?;
+    // From the medium, and not from memory.
+    livestick_sys::drop_buffers(&file).map_err(failed)?;
+    now.look();
     match now.refusals(fixed).into_iter().next() {
         Some(refusal) => Err(ClaimError::Refused { refusal }),
         None => Ok(Claimed {
@@ -145,4 +148,42 @@ fn sector() -> usize {
 
 fn is_whole(length: usize) -> bool {
     length.is_multiple_of(sector())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Refusal;
+    use livestick_sys::LoopDevice;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    /// Somebody makes a group of it while the owner types its name.
+    #[test]
+    fn what_came_onto_a_disk_since_it_was_looked_at_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            assert!(std::env::var_os("CI").is_none(), "this test needs root");
+            eprintln!("skipped: not root");
+            return;
+        }
+        let mut image = tempfile::tempfile().unwrap();
+        image.set_len(1 << 20).unwrap();
+        let device = LoopDevice::attach(image.as_fd()).unwrap();
+        let disks = Disk::list().unwrap();
+        let disk = disks
+            .iter()
+            .find(|disk| disk.device.node() == device.path());
+        let mut disk = disk.unwrap().clone();
+        // The device of this test may only be read.
+        disk.read_only = false;
+        disk.look();
+        assert_eq!(disk.refusals(Fixed::Allow), []);
+        image.write_all(b"LUKS\xba\xbe").unwrap();
+        let error = claim(&disk, Fixed::Allow).unwrap_err();
+        let refusal = match error {
+            ClaimError::Refused { refusal } => refusal,
+            error => panic!("{error:?}"),
+        };
+        assert!(matches!(refusal, Refusal::Belongs { .. }), "{refusal}");
+    }
 }

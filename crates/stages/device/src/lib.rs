@@ -34,7 +34,7 @@ pub use error::{ClaimError, DeviceError};
 pub use livestick_volume::{Label, LabelError, Timestamp};
 pub use medium::Medium;
 pub use restore::{Restored, restore};
-pub use snapshot::{Disk, Fixed, Kind, Layer, Partition, Use};
+pub use snapshot::{Disk, Fixed, Kind, Layer, Partition, Unseen, Use};
 pub use stick::Stick;
 pub use store::Store;
 pub use target::{TargetError, find};

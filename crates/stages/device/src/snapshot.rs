@@ -33,6 +33,18 @@ pub struct Disk {
     /// What is on the disk itself, by its first bytes; `None` before [`Disk::look`], or where they
     /// cannot be read.
     pub content: Option<Content>,
+    /// Of the disk and its partitions, those that [`Disk::look`] could not see: their content may be
+    /// anything.
+    pub unseen: Vec<Unseen>,
+}
+
+/// What could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// The disk or a partition.
+    pub device: String,
+    /// Whether this user may not, and another might.
+    pub denied: bool,
 }
 
 /// A partition of a disk.
@@ -123,17 +135,33 @@ impl Disk {
         Ok(disks.collect())
     }
 
-    /// Looks at the first bytes of the disk and of its partitions. What cannot be opened stays
-    /// unknown.
+    /// Looks at the first bytes of the disk and of its partitions. What cannot be seen is named in
+    /// [`Self::unseen`], and stands against writing.
     pub fn look(&mut self) {
-        let content = |node: PathBuf| Content::of(&File::open(node).ok()?).ok();
+        self.look_with(|node| Content::of(&File::open(node)?));
+    }
+
+    pub(crate) fn look_with(&mut self, content: impl Fn(&Path) -> io::Result<Content>) {
         if self.device.size_bytes == 0 || self.kind == Kind::Optical {
             return;
         }
-        self.content = content(self.device.node());
+        let mut unseen = Vec::new();
+        let mut see = |name: &str| {
+            let found = content(&node(name));
+            found
+                .inspect_err(|error| {
+                    unseen.push(Unseen {
+                        device: name.to_owned(),
+                        denied: error.kind() == io::ErrorKind::PermissionDenied,
+                    });
+                })
+                .ok()
+        };
+        self.content = see(&self.device.name);
         for partition in &mut self.partitions {
-            partition.content = content(node(&partition.name));
+            partition.content = see(&partition.name);
         }
+        self.unseen = unseen;
     }
 
     /// Why it cannot be written, apart from what [`Refusal::Fixed`] says where `fixed` allows it;
@@ -237,6 +265,7 @@ impl Machine {
             partitions: partitions.collect(),
             uses,
             content: None,
+            unseen: Vec::new(),
         })
     }
 

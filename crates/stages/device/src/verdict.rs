@@ -1,6 +1,6 @@
 //! Which disks may be written. Everything in doubt is refused.
 
-use crate::snapshot::{Disk, Fixed, Kind, Layer, Use};
+use crate::snapshot::{Disk, Fixed, Kind, Layer, Unseen, Use};
 use livestick_blockio::SECTOR_BYTES;
 use livestick_disks::{Content, Transport};
 use std::fmt;
@@ -17,6 +17,8 @@ pub enum Refusal {
         /// What its first bytes say.
         content: Content,
     },
+    /// Nobody knows what is on it.
+    Unseen(Unseen),
     /// It is not a disk by itself, or not one for files.
     Kind(Kind),
     /// There is no medium in the drive.
@@ -49,6 +51,7 @@ pub(crate) fn refusals(disk: &Disk, fixed: Fixed) -> Vec<Refusal> {
             content: content.clone(),
         })
     }));
+    refusals.extend(disk.unseen.iter().cloned().map(Refusal::Unseen));
     let mut refuse = |refused: bool, refusal: Refusal| {
         if refused {
             refusals.push(refusal);
@@ -103,6 +106,10 @@ impl fmt::Display for Refusal {
                 }
                 _ => write!(formatter, "{device} is part of a {content} group"),
             },
+            Self::Unseen(Unseen { device, denied }) => {
+                let by = if *denied { " by this user" } else { "" };
+                write!(formatter, "what is on {device} cannot be seen{by}")
+            }
             Self::Kind(Kind::Optical) => formatter.write_str("it is an optical drive"),
             Self::Kind(Kind::BootArea) => {
                 formatter.write_str("the machine itself boots from this area of its flash")
@@ -139,6 +146,8 @@ impl Refusal {
             Self::Belongs { device, .. } => format!(
                 "if it is the right one and nothing on it is needed: wipefs --all /dev/{device}"
             ),
+            Self::Unseen(Unseen { denied: true, .. }) => "run it as root".to_owned(),
+            Self::Unseen(_) => "try another port; a stick that fails again is broken".to_owned(),
             Self::ReadOnly => "look for a switch on it".to_owned(),
             _ => return None,
         })
@@ -156,6 +165,7 @@ fn is_system(at: &std::path::Path) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::Fixture;
+    use std::io;
 
     /// The first word of every refusal of a disk, joined: what a reader sees.
     fn refused(fixture: &Fixture, name: &str, fixed: Fixed) -> Vec<String> {
@@ -263,6 +273,30 @@ mod tests {
             assert!(refusals[0].hint().is_some());
         }
         disks[0].partitions[0].content = Some(Content::Ext);
+        assert_eq!(disks[0].refusals(Fixed::Refuse), []);
+    }
+
+    /// A disk that is encrypted looks free to those who may not look.
+    #[test]
+    fn what_cannot_be_seen_is_refused() {
+        let fixture = Fixture::new();
+        fixture.usb("sda", &["sda1"]);
+        let mut disks = Disk::list_below(fixture.root()).unwrap();
+        for (kind, hint) in [
+            (io::ErrorKind::PermissionDenied, "root"),
+            (io::ErrorKind::Other, "another port"),
+        ] {
+            disks[0].look_with(|node| match node.ends_with("sda1") {
+                true => Err(kind.into()),
+                false => Ok(Content::Empty),
+            });
+            let refusals = disks[0].refusals(Fixed::Allow);
+            assert_eq!(refusals.len(), 1);
+            let said = refusals[0].to_string();
+            assert!(said.contains("what is on sda1 cannot be seen"), "{said}");
+            assert!(refusals[0].hint().unwrap().contains(hint));
+        }
+        disks[0].look_with(|_| Ok(Content::Empty));
         assert_eq!(disks[0].refusals(Fixed::Refuse), []);
     }
 

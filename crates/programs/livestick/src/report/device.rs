@@ -34,6 +34,7 @@ fn device(row: &Row) -> String {
     words.retain(|word| !word.is_empty());
     let verdict = match (row.usable, row.fixed) {
         (true, _) => "can be written".to_owned(),
+        (false, _) if row.unknown => format!("only root can tell: {}", row.reasons.join("; ")),
         (false, true) => format!("only with --allow-fixed: {}", row.reasons.join("; ")),
         (false, false) => format!("never written: {}", row.reasons.join("; ")),
     };

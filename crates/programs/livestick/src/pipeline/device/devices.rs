@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use anyhow::Context;
-use livestick_device::{Disk, Fixed, Kind};
+use livestick_device::{Disk, Fixed, Kind, Refusal};
 use livestick_disks::Transport;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -37,6 +37,9 @@ pub struct Row {
     pub reasons: Vec<String>,
     /// Whether `--allow-fixed` would make it usable.
     pub fixed: bool,
+    /// What this user cannot see may stand against it, and nothing else does.
+    #[serde(skip)]
+    pub unknown: bool,
 }
 
 /// Lists them; those without hardware only where `all` says so.
@@ -68,8 +71,18 @@ impl Row {
             content: content(disk),
             usable: refusals.is_empty(),
             reasons: refusals.iter().map(ToString::to_string).collect(),
+            unknown: !disk.unseen.is_empty() && refusals.iter().all(is_denied),
             fixed: !refusals.is_empty() && disk.refusals(Fixed::Allow).is_empty(),
         }
+    }
+}
+
+/// Whether this user alone cannot tell, or must name the disk besides.
+fn is_denied(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Unseen(unseen) => unseen.denied,
+        Refusal::Fixed { .. } => true,
+        _ => false,
     }
 }
 
