@@ -21,6 +21,8 @@ pub enum Content {
     Ext,
     /// Btrfs.
     Btrfs,
+    /// One of several devices of a Btrfs.
+    BtrfsMember,
     /// XFS.
     Xfs,
     /// A disk of a ZFS pool.
@@ -35,7 +37,7 @@ pub enum Content {
     Luks,
     /// Swap space, or a hibernated system.
     Swap,
-    /// A member of a RAID array of Linux.
+    /// A member of a RAID array of Linux, or of one of those that firmware makes (IMSM, DDF).
     Md,
     /// Partitions: what is on them is on devices of their own.
     Partitions(Table),
@@ -71,6 +73,57 @@ impl Content {
         }
     }
 
+    /// Looks at the end of `medium`, of so many bytes: `None` where nothing is there that lies at the
+    /// end. What is there belongs to a group, whatever the start says.
+    ///
+    /// # Errors
+    /// What reading reports.
+    pub fn at_end(medium: &impl ReadAt, size_bytes: u64) -> io::Result<Option<Self>> {
+        let start_bytes = size_bytes.saturating_sub(END_BYTES);
+        let length = usize::try_from(size_bytes - start_bytes).unwrap_or_default();
+        let mut end = vec![0; length];
+        medium.read_exact_at(&mut end, start_bytes)?;
+        Ok(Self::sniff_end(&end, size_bytes))
+    }
+
+    /// Tells what ends with these bytes, the last [`END_BYTES`] of a device or all of a smaller one.
+    fn sniff_end(end: &[u8], size_bytes: u64) -> Option<Self> {
+        let start_bytes = size_bytes.checked_sub(end.len() as u64)?;
+        let holds_at = |offset: Option<u64>, magic: &[u8]| {
+            let within = offset.and_then(|offset| offset.checked_sub(start_bytes));
+            let within = within.and_then(|within| usize::try_from(within).ok());
+            within.is_some_and(|within| holds(end, within, magic))
+        };
+        let aligned = |unit: u64| size_bytes / unit * unit;
+        let from_end = |length: u64| size_bytes.checked_sub(length);
+        // Linux's 1.0: 8 KiB before the end, and on a page; 0.90: the last whole 64 KiB, in the
+        // machine's own byte order (`super1.c` and `super0.c` of mdadm).
+        let version_1 = from_end(8192).map(|offset| offset / 4096 * 4096);
+        let version_0 = aligned(65536).checked_sub(65536);
+        let md = holds_at(version_1, MD_MAGIC)
+            || holds_at(version_0, MD_MAGIC)
+            || holds_at(version_0, b"\xa9\x2b\x4e\xfc");
+        // Of firmware: Intel's in the last sector but one, DDF's in the last, or 257 from the end
+        // (`intel_raid.c` and `ddf_raid.c` of util-linux).
+        let firmware = [512, 4096].iter().any(|sector| {
+            holds_at(from_end(2 * sector), b"Intel Raid ISM Cfg Sig. ")
+                || holds_at(from_end(*sector), DDF_MAGIC)
+                || holds_at(from_end(257 * sector), DDF_MAGIC)
+        });
+        // ZFS has two of its four labels there.
+        let labels =
+            [2, 1].map(|number| aligned(ZFS_LABEL_BYTES).checked_sub(number * ZFS_LABEL_BYTES));
+        let zfs = labels.into_iter().any(|label| {
+            let version = label.map(|label| label + 0x4014);
+            holds_at(version, ZFS_MAGIC)
+        });
+        match (md || firmware, zfs) {
+            (true, _) => Some(Self::Md),
+            (false, true) => Some(Self::Zfs),
+            (false, false) => None,
+        }
+    }
+
     /// Tells what begins with these bytes, the first [`Self::SNIFF_BYTES`] of a device or all of a
     /// smaller one.
     #[must_use]
@@ -79,7 +132,12 @@ impl Content {
             .iter()
             .find(|(offset, magic, _)| holds(start, *offset, magic));
         if let Some((_, _, content)) = found {
-            return content.clone();
+            return match content {
+                Self::Btrfs if !holds(start, BTRFS_DEVICES, &1_u64.to_le_bytes()) => {
+                    Self::BtrfsMember
+                }
+                content => content.clone(),
+            };
         }
         if is_lvm(start) {
             Self::Lvm
@@ -125,6 +183,7 @@ impl fmt::Display for Content {
             Self::BitLocker => "BitLocker",
             Self::Ext => "ext2/3/4",
             Self::Btrfs => "Btrfs",
+            Self::BtrfsMember => "Btrfs on several devices",
             Self::Xfs => "XFS",
             Self::Zfs => "ZFS",
             Self::Squashfs => "SquashFS",
@@ -148,8 +207,8 @@ impl fmt::Display for Content {
 /// `libblkid/src/superblocks`.
 const MAGICS: &[(usize, &[u8], Content)] = &[
     (0, b"LUKS\xba\xbe", Content::Luks),
-    (0, b"\xfc\x4e\x2b\xa9", Content::Md),
-    (4096, b"\xfc\x4e\x2b\xa9", Content::Md),
+    (0, MD_MAGIC, Content::Md),
+    (4096, MD_MAGIC, Content::Md),
     (4086, b"SWAPSPACE2", Content::Swap),
     (4086, b"SWAP-SPACE", Content::Swap),
     (4086, b"S1SUSPEND", Content::Swap),
@@ -163,8 +222,18 @@ const MAGICS: &[(usize, &[u8], Content)] = &[
     (0x10040, b"_BHRfS_M", Content::Btrfs),
     (0x8001, b"CD001", Content::Iso9660),
     // The first pair of a label's list, in XDR (`vdev_label_t` of `sys/vdev_impl.h`, `libnvpair/nvpair.c`).
-    (0x4014, b"\0\0\0\x07version\0", Content::Zfs),
+    (0x4014, ZFS_MAGIC, Content::Zfs),
 ];
+
+const MD_MAGIC: &[u8] = b"\xfc\x4e\x2b\xa9";
+const DDF_MAGIC: &[u8] = b"\xde\x11\xde\x11";
+const ZFS_MAGIC: &[u8] = b"\0\0\0\x07version\0";
+const ZFS_LABEL_BYTES: u64 = 256 << 10;
+/// `num_devices` of `struct btrfs_super_block` (`linux/btrfs_tree.h`).
+const BTRFS_DEVICES: usize = 0x10088;
+
+/// How much of a device's end is looked at: DDF's second place is 257 sectors of 4096 bytes from it.
+const END_BYTES: u64 = 2 << 20;
 
 const FIRST_BYTES: usize = 8192;
 const BOOT_SECTOR_BYTES: usize = 512;
@@ -267,10 +336,58 @@ mod tests {
     #[test]
     fn each_magic_number_is_found_where_it_lies() {
         for (offset, magic, content) in MAGICS {
-            assert_eq!(Content::sniff(&with(&[(*offset, magic)])), *content);
+            let one_device: (usize, &[u8]) = (BTRFS_DEVICES, &[1]);
+            let start = with(&[(*offset, magic), one_device]);
+            assert_eq!(Content::sniff(&start), *content);
         }
+        let group = with(&[(0x10040, b"_BHRfS_M"), (BTRFS_DEVICES, &[2])]);
+        assert_eq!(Content::sniff(&group), Content::BtrfsMember);
         let lvm = with(&[(512, b"LABELONE"), (536, b"LVM2 001")]);
         assert_eq!(Content::sniff(&lvm), Content::Lvm);
+    }
+
+    #[test]
+    fn what_lies_at_the_end_is_found_there() {
+        // Of sizes that are whole numbers of nothing but sectors.
+        for size in [64 << 20, (64 << 20) + 512 * 77, (3 << 20) + 512] {
+            let size_bytes = size as u64;
+            let places: [(usize, &[u8], Content); 9] = [
+                ((size - 8192) / 4096 * 4096, MD_MAGIC, Content::Md),
+                (size / 65536 * 65536 - 65536, MD_MAGIC, Content::Md),
+                (
+                    size / 65536 * 65536 - 65536,
+                    b"\xa9\x2b\x4e\xfc",
+                    Content::Md,
+                ),
+                (size - 1024, b"Intel Raid ISM Cfg Sig. 1.3.00", Content::Md),
+                (size - 8192, b"Intel Raid ISM Cfg Sig. 1.3.00", Content::Md),
+                (size - 512, DDF_MAGIC, Content::Md),
+                (size - 257 * 512, DDF_MAGIC, Content::Md),
+                (
+                    (size / (256 << 10) - 1) * (256 << 10) + 0x4014,
+                    ZFS_MAGIC,
+                    Content::Zfs,
+                ),
+                (
+                    (size / (256 << 10) - 2) * (256 << 10) + 0x4014,
+                    ZFS_MAGIC,
+                    Content::Zfs,
+                ),
+            ];
+            let mut medium = vec![0; size];
+            assert_eq!(Content::at_end(&&medium[..], size_bytes).unwrap(), None);
+            for (place, magic, content) in places {
+                medium[place..place + magic.len()].copy_from_slice(magic);
+                let found = Content::at_end(&&medium[..], size_bytes).unwrap();
+                assert_eq!(found, Some(content), "{magic:?} at {place} of {size}");
+                medium[place..place + magic.len()].fill(0);
+            }
+        }
+        for size in [0, 1, 511, 512, 4096, 65536] {
+            let medium = vec![0; size];
+            let found = Content::at_end(&&medium[..], size as u64).unwrap();
+            assert_eq!(found, None);
+        }
     }
 
     #[test]

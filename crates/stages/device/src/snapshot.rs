@@ -5,6 +5,7 @@ use livestick_disks::{BlockDevice, Content};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -135,10 +136,17 @@ impl Disk {
         Ok(disks.collect())
     }
 
-    /// Looks at the first bytes of the disk and of its partitions. What cannot be seen is named in
+    /// Looks at the first and the last bytes of the disk and of its partitions. What cannot be seen is named in
     /// [`Self::unseen`], and stands against writing.
     pub fn look(&mut self) {
-        self.look_with(|node| Content::of(&File::open(node)?));
+        self.look_with(|node| {
+            let mut file = File::open(node)?;
+            let size_bytes = file.seek(SeekFrom::End(0))?;
+            let start = Content::of(&file)?;
+            // What holds it all comes before what shines through.
+            let end = Content::at_end(&file, size_bytes)?;
+            Ok(end.unwrap_or(start))
+        });
     }
 
     pub(crate) fn look_with(&mut self, content: impl Fn(&Path) -> io::Result<Content>) {

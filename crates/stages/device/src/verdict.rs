@@ -78,7 +78,12 @@ pub(crate) fn refusals(disk: &Disk, fixed: Fixed) -> Vec<Refusal> {
 fn belongs(content: &Content) -> bool {
     matches!(
         content,
-        Content::Lvm | Content::Md | Content::Luks | Content::BitLocker
+        Content::Lvm
+            | Content::Md
+            | Content::Luks
+            | Content::BitLocker
+            | Content::Zfs
+            | Content::BtrfsMember
     )
 }
 
@@ -103,6 +108,9 @@ impl fmt::Display for Refusal {
             Self::Belongs { device, content } => match content {
                 Content::Luks | Content::BitLocker => {
                     write!(formatter, "{device} is encrypted ({content})")
+                }
+                Content::BtrfsMember => {
+                    write!(formatter, "{device} is part of a Btrfs on several devices")
                 }
                 _ => write!(formatter, "{device} is part of a {content} group"),
             },
@@ -265,6 +273,8 @@ mod tests {
             (Content::Lvm, "LVM"),
             (Content::Md, "RAID"),
             (Content::Luks, "LUKS"),
+            (Content::Zfs, "ZFS"),
+            (Content::BtrfsMember, "several devices"),
         ] {
             disks[0].partitions[0].content = Some(content);
             let refusals = disks[0].refusals(Fixed::Allow);

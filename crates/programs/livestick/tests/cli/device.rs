@@ -199,6 +199,25 @@ fn ctrl_c_at_the_prompt_wipes_nothing() {
     assert!(disk.was_written());
 }
 
+/// A RAID that nobody has assembled: its superblock lies at the end.
+#[test]
+fn an_idle_member_of_a_raid_is_refused_untouched() {
+    let folder = scratch();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let image = folder.path().join("image");
+    let mut sector = vec![0; 8 << 20];
+    sector[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, sector).unwrap();
+    let mut file = File::options().write(true).open(&disk.file).unwrap();
+    file.seek(SeekFrom::Start(64 * MIB - 8192)).unwrap();
+    file.write_all(b"\xfc\x4e\x2b\xa9\x01\0\0\0").unwrap();
+    let refused = write(image.to_str().unwrap(), &[&disk], &[]);
+    assert_fails(&refused, 3, &["part of a RAID", "wipefs"]);
+    assert!(!disk.was_written());
+}
+
 #[test]
 fn large_sectors_are_refused() {
     let folder = scratch();

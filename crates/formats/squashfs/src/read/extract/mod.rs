@@ -11,7 +11,7 @@ pub use options::{
 use super::Image;
 use super::content::{Content, Piece};
 use super::directory::{ListedName, Listing};
-use super::inode::{DirectoryPlace, FilePlace, Inode, InodeKind};
+use super::inode::{FilePlace, Inode, InodeKind};
 use super::layout::Reference;
 use super::walk::PATH_LIMIT_BYTES as WALK_LIMIT_BYTES;
 use crate::ReadError;
