@@ -146,7 +146,11 @@ fn write<M: Medium>(
 ) -> Result<Option<u64>, DeviceError> {
     let Destination { medium, progress } = destination;
     let size_bytes = medium.size_bytes();
-    if let Some(needed_bytes) = expected.length_bytes.filter(|length| *length > size_bytes) {
+    let needed_bytes = expected
+        .length_bytes
+        .unwrap_or_default()
+        .max(expected.least_bytes);
+    if needed_bytes > size_bytes {
         return Err(DeviceError::TooSmallToBegin {
             size_bytes,
             needed_bytes,
@@ -327,6 +331,28 @@ mod tests {
             assert_eq!(copied.sticks[0].is_ok(), is_whole);
             assert_eq!(stick.is_bootable(), is_whole);
         }
+    }
+
+    #[test]
+    fn a_stick_that_is_known_to_be_too_small_stays_as_it_is() {
+        let image = image(20 << 20);
+        let stick = Faulty::new(16 * MIB, Fault::None);
+        let copied = copy(
+            Image {
+                reader: &mut &image[..],
+                length_bytes: None,
+                least_bytes: 16 * MIB + 512,
+                grow: false,
+            },
+            vec![Destination {
+                medium: &stick,
+                progress: &NoProgress,
+            }],
+        );
+        let error = copied.sticks[0].as_ref().unwrap_err();
+        assert!(error.is_untouched() && stick.is_untouched());
+        let needed = (16 * MIB + 512).to_string();
+        assert!(error.to_string().contains(&needed), "{error}");
     }
 
     #[test]

@@ -199,6 +199,32 @@ fn ctrl_c_at_the_prompt_wipes_nothing() {
     assert!(disk.was_written());
 }
 
+/// How long a compressed image gets is in its first sector.
+#[test]
+fn a_compressed_image_that_does_not_fit_wipes_nothing() {
+    let folder = scratch();
+    let Some(disk) = Loop::new(folder.path(), "disk", 64 * MIB) else {
+        return;
+    };
+    let restored = Loop::new(folder.path(), "image", 512 * MIB).unwrap();
+    let device = &restored.device[..];
+    succeeds(&["restore", "--yes", device, "--allow-fixed", device]);
+    let packed = folder.path().join("image.gz");
+    let mut start = Command::new("gzip");
+    let start = start
+        .arg("-c")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut start = start.unwrap();
+    let bytes = restored.read(0, 4 << 20);
+    start.stdin.take().unwrap().write_all(&bytes).unwrap();
+    fs::write(&packed, start.wait_with_output().unwrap().stdout).unwrap();
+    let refused = write(packed.to_str().unwrap(), &[&disk], &[]);
+    assert_fails(&refused, 3, &["bytes are needed", "take a larger stick"]);
+    assert!(!disk.was_written());
+}
+
 /// A RAID that nobody has assembled: its superblock lies at the end.
 #[test]
 fn an_idle_member_of_a_raid_is_refused_untouched() {

@@ -58,7 +58,8 @@ pub struct StickResult {
 pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
     let targets = target::choose(&settings.devices, &settings.consent)?;
     let mut image = image::open(&settings.image)?;
-    require_room(&targets, image.length_bytes)?;
+    // Of a compressed image its first sector alone tells, and all is wiped before its last is read.
+    require_room(&targets, image.length_bytes.max(image.volume_end_bytes))?;
     require_other_stores(&targets, image.store)?;
     let mut warnings = Vec::new();
     if settings.grow && image.volume_end_bytes.is_none() {
