@@ -2,11 +2,13 @@
 //! pieces between them.
 
 use crate::buffer::Buffer;
+use crate::reread::Reread;
 use crate::stick::Stick;
 use crate::{DeviceError, Medium};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use livestick_blockio::Progress;
+use livestick_blockio::{Progress, ReadAt};
 use livestick_volume::Growth;
+use std::error::Error;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::thread;
@@ -21,7 +23,14 @@ pub struct Image<'a> {
     pub least_bytes: u64,
     /// Whether its volume takes all of each stick.
     pub grow: bool,
+    /// Looks whether it was whole, by what has arrived.
+    pub check: Option<&'a Check<'a>>,
 }
+
+/// Reads a device of so many bytes, and says what is wrong with what is on it.
+pub type Check<'a> = dyn Fn(&dyn ReadAt, u64, &dyn Progress) -> Result<(), BoxError> + Sync + 'a;
+/// Anything that can be wrong.
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A stick, and who watches it.
 pub struct Destination<'a, M> {
@@ -47,10 +56,11 @@ const AHEAD_PIECES: usize = 8;
 
 /// What is known of the image before it is read.
 #[derive(Clone, Copy)]
-struct Expected {
+struct Expected<'a> {
     length_bytes: Option<u64>,
     least_bytes: u64,
     grow: bool,
+    check: Option<&'a Check<'a>>,
 }
 
 enum Message {
@@ -69,11 +79,13 @@ pub fn copy<M: Medium + Send>(image: Image<'_>, destinations: Vec<Destination<'_
         length_bytes,
         least_bytes,
         grow,
+        check,
     } = image;
     let expected = Expected {
         length_bytes,
         least_bytes,
         grow,
+        check,
     };
     thread::scope(|scope| {
         let (senders, threads): (Vec<_>, Vec<_>) = destinations
@@ -142,7 +154,7 @@ fn read_piece(reader: &mut dyn Read) -> io::Result<Buffer> {
 fn write<M: Medium>(
     destination: Destination<'_, M>,
     messages: &Receiver<Message>,
-    expected: Expected,
+    expected: Expected<'_>,
 ) -> Result<Option<u64>, DeviceError> {
     let Destination { medium, progress } = destination;
     let size_bytes = medium.size_bytes();
@@ -170,8 +182,31 @@ fn write<M: Medium>(
         true => enlarge(&stick)?,
         false => None,
     };
+    if let Some(check) = expected.check {
+        look(&stick, check, progress)?;
+    }
     stick.finish(progress)?;
     Ok(volume_bytes)
+}
+
+/// Looks at what has arrived. What is read for that is read back.
+fn look<M: Medium>(
+    stick: &Stick<M>,
+    check: &Check<'_>,
+    progress: &dyn Progress,
+) -> Result<(), DeviceError> {
+    progress.start("flush", None);
+    stick.settle()?;
+    let reread = Reread::new(stick);
+    let found = check(&reread, stick.size_bytes(), progress);
+    if progress.interrupted() {
+        return Err(DeviceError::Interrupted);
+    }
+    match (reread.into_failure(), found) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(problem)) => Err(DeviceError::ImageDamaged { problem }),
+        (None, Ok(())) => Ok(()),
+    }
 }
 
 /// Takes all that comes; says how much it was.
@@ -225,7 +260,7 @@ fn enlarge<M: Medium>(stick: &Stick<M>) -> Result<Option<u64>, DeviceError> {
 mod tests {
     use super::*;
     use crate::faulty::{Fault, Faulty, noise};
-    use livestick_blockio::{NoProgress, ReadAt};
+    use livestick_blockio::NoProgress;
     use livestick_volume::{Length, Options, Plan, PlannedFile, Size, Timestamp, Volume, check};
 
     const MIB: u64 = 1 << 20;
@@ -242,6 +277,7 @@ mod tests {
                 least_bytes: 0,
                 reader: &mut reader,
                 grow,
+                check: None,
             },
             destinations.collect(),
         )
@@ -299,6 +335,7 @@ mod tests {
                 length_bytes: None,
                 least_bytes: 0,
                 grow: false,
+                check: None,
             },
             vec![Destination {
                 medium: &stick,
@@ -322,6 +359,7 @@ mod tests {
                     length_bytes: None,
                     least_bytes,
                     grow: false,
+                    check: None,
                 },
                 vec![Destination {
                     medium: &stick,
@@ -330,6 +368,59 @@ mod tests {
             );
             assert_eq!(copied.sticks[0].is_ok(), is_whole);
             assert_eq!(stick.is_bootable(), is_whole);
+        }
+    }
+
+    /// It arrives as it is, and is not published; a stick that fails meanwhile is the stick's fault.
+    #[test]
+    fn an_image_that_was_damaged_before_is_on_no_stick() {
+        let image = image((9 << 20) + 512);
+        let check = |is_whole: bool| {
+            let expected = &image;
+            move |medium: &dyn ReadAt, size_bytes: u64, _: &dyn Progress| {
+                assert_eq!(size_bytes, 16 * MIB);
+                let mut found = vec![0; expected.len()];
+                for (piece, offset) in found.chunks_mut(300_000).zip((0..).step_by(300_000)) {
+                    medium.read_exact_at(piece, offset)?;
+                }
+                assert!(&found == expected);
+                assert!(medium.read_at(&mut [0; 8], 12 * MIB).is_err(), "unwritten");
+                match is_whole {
+                    true => Ok(()),
+                    false => Err("two bytes are others".into()),
+                }
+            }
+        };
+        for (fault, is_whole) in [
+            (Fault::None, true),
+            (Fault::None, false),
+            (Fault::Corrupt(5 * MIB + 70_000), true),
+            (Fault::ReadError(5 * MIB + 70_000), false),
+        ] {
+            let stick = Faulty::new(16 * MIB, fault);
+            let copied = copy(
+                Image {
+                    reader: &mut &image[..],
+                    length_bytes: None,
+                    least_bytes: 0,
+                    grow: false,
+                    check: Some(&check(is_whole)),
+                },
+                vec![Destination {
+                    medium: &stick,
+                    progress: &NoProgress,
+                }],
+            );
+            let copied = &copied.sticks[0];
+            match fault {
+                Fault::None if is_whole => assert!(copied.is_ok()),
+                Fault::None => assert!(matches!(copied, Err(DeviceError::ImageDamaged { .. }))),
+                Fault::Corrupt(_) => assert!(matches!(copied, Err(DeviceError::Differs { .. }))),
+                _ => assert!(matches!(copied, Err(DeviceError::Read { .. }))),
+            }
+            assert_eq!(stick.is_bootable(), copied.is_ok());
+            // To be checked, it is read once.
+            assert!(stick.read_bytes() < 11 * MIB, "{}", stick.read_bytes());
         }
     }
 
@@ -343,6 +434,7 @@ mod tests {
                 length_bytes: None,
                 least_bytes: 16 * MIB + 512,
                 grow: false,
+                check: None,
             },
             vec![Destination {
                 medium: &stick,
@@ -365,6 +457,7 @@ mod tests {
                 length_bytes: None,
                 least_bytes: 0,
                 grow: false,
+                check: None,
             },
             vec![Destination {
                 medium: &stick,
@@ -421,6 +514,7 @@ mod tests {
                 length_bytes: None,
                 least_bytes: 0,
                 grow: false,
+                check: None,
             },
             vec![Destination {
                 medium: &stick,

@@ -103,6 +103,12 @@ pub enum DeviceError {
     /// The image ended early.
     #[error("the image ended before its end")]
     ImageCutShort,
+    /// All of the image arrived, but it was not whole before.
+    #[error("the image is damaged: {problem}")]
+    ImageDamaged {
+        /// What is wrong with it.
+        problem: crate::BoxError,
+    },
     /// The volume on it cannot be made larger.
     #[error("the volume cannot take the whole device")]
     Grow {
@@ -168,6 +174,10 @@ impl DeviceError {
                 Some("it is a counterfeit: give it back, and trust it with nothing")
             }
             Self::TooSmall { .. } | Self::TooSmallToBegin { .. } => Some("take a larger stick"),
+            Self::ImageDamaged { .. } => Some(
+                "copy or download the image again, or build it anew; `livestick verify` names all that is \
+                 damaged",
+            ),
             Self::ImageCutShort => Some("copy or download the image again: it is not whole"),
             Self::Grow { source } if has_gone(source) => Some(UNPLUGGED),
             Self::Grow { .. } => {

@@ -20,6 +20,7 @@ mod fixture;
 mod ledger;
 mod medium;
 mod probe;
+mod reread;
 mod restore;
 mod snapshot;
 mod stick;
@@ -29,7 +30,7 @@ mod verdict;
 mod watched;
 
 pub use claim::{Claimed, claim};
-pub use copy::{Copied, Destination, Image, copy};
+pub use copy::{BoxError, Check, Copied, Destination, Image, copy};
 pub use error::{ClaimError, DeviceError};
 pub use livestick_volume::{Label, LabelError, Timestamp};
 pub use medium::Medium;

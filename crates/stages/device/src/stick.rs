@@ -162,7 +162,7 @@ impl<M: Medium> Stick<M> {
             true => Ok(()),
             false => Err(DeviceError::Read {
                 offset_bytes: next,
-                source: io::Error::other("nothing was written there"),
+                source: io::Error::new(io::ErrorKind::NotFound, "nothing was written there"),
             }),
         }
     }

@@ -350,6 +350,37 @@ fn an_image_goes_onto_many_sticks_from_anywhere_and_verifies() {
     assert_fails(&run(&["verify", &one.device]), 4, &["is damaged"]);
 }
 
+/// It arrives as it is; but it is not good.
+#[test]
+fn an_image_that_is_damaged_is_on_no_stick() {
+    let folder = scratch();
+    let Some((_root, image)) = image(folder.path()) else {
+        return;
+    };
+    let length = fs::metadata(&image).unwrap().len();
+    let Some(stick) = Loop::new(folder.path(), "stick", length + 300 * MIB) else {
+        return;
+    };
+    // In the middle of the root image.
+    let mut bytes = fs::read(&image).unwrap();
+    let root = bytes
+        .chunks(512)
+        .position(|sector| sector.starts_with(b"hsqs"));
+    let place = root.unwrap() * 512 + 100_000;
+    bytes[place] ^= 1;
+    bytes[place + 1] ^= 1;
+    fs::write(&image, &bytes).unwrap();
+    for more in [&[][..], &["--no-grow"]] {
+        let written = write(image.to_str().unwrap(), &[&stick], more);
+        assert_fails(
+            &written,
+            4,
+            &["the image is damaged", "filesystem.squashfs"],
+        );
+        assert_eq!(stick.read(0, 512), [0; 512]);
+    }
+}
+
 #[test]
 fn a_stick_is_built_without_an_image() {
     let folder = scratch();

@@ -3,8 +3,12 @@
 use crate::failure::{Exit, Failure};
 use crate::settings::ImageFile;
 use anyhow::Context;
-use livestick_device::Store;
+use livestick_blockio::{Progress, ReadAt};
+use livestick_device::{BoxError, Store};
+use livestick_handoff::paths;
+use livestick_image::OpenedImage;
 use livestick_tar::Compression;
+use livestick_volume::Severity;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -68,6 +72,28 @@ pub fn open(image: &ImageFile) -> Result<Opened, Failure> {
         length_bytes,
         store,
     })
+}
+
+/// Looks whether an image was whole, by what has arrived on a device of so many bytes: its own manifest
+/// and digests say so. `false` where they are not there, since livestick did not make it.
+pub fn is_whole(
+    medium: &dyn ReadAt,
+    size_bytes: u64,
+    progress: &dyn Progress,
+) -> Result<bool, BoxError> {
+    let opened = OpenedImage::open(medium)?;
+    let is_ours = [paths::MANIFEST, paths::CHECKSUMS]
+        .iter()
+        .any(|path| opened.file(path).is_some());
+    if !is_ours {
+        return Ok(false);
+    }
+    let verification = livestick_image::verify(&opened, size_bytes, progress)?;
+    let mut findings = verification.findings.iter();
+    match findings.find(|finding| finding.severity == Severity::Damaged) {
+        Some(finding) => Err(format!("{}: {}", finding.part, finding.problem).into()),
+        None => Ok(true),
+    }
 }
 
 /// The open file, and its length where it has one.

@@ -48,7 +48,9 @@ pub fn failure_of(error: &anyhow::Error) -> Option<(Exit, Option<&'static str>)>
 fn exit(error: &DeviceError) -> Exit {
     match error {
         DeviceError::NotBegun | DeviceError::Interrupted => Exit::Interrupted,
-        DeviceError::Differs { .. } | DeviceError::Fake { .. } => Exit::Unverified,
+        DeviceError::Differs { .. }
+        | DeviceError::Fake { .. }
+        | DeviceError::ImageDamaged { .. } => Exit::Unverified,
         DeviceError::Plan { .. } => Exit::Refused,
         _ => Exit::Failed,
     }

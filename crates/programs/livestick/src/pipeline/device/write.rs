@@ -1,14 +1,16 @@
 //! An image goes onto sticks.
 
-use super::image;
+use super::image::{self, Opened};
 use super::target::{self, Target};
 use crate::failure::{Exit, Failure};
 use crate::progress::Bars;
 use crate::settings::{ImageFile, Write};
 use anyhow::Context;
-use livestick_device::{Copied, Destination, DeviceError, Image, Store};
+use livestick_blockio::{Progress, ReadAt};
+use livestick_device::{Claimed, Copied, Destination, DeviceError, Image, Store};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What came of it.
@@ -62,9 +64,8 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
     require_room(&targets, image.length_bytes.max(image.volume_end_bytes))?;
     require_other_stores(&targets, image.store)?;
     let mut warnings = Vec::new();
-    if settings.grow && image.volume_end_bytes.is_none() {
-        let text = "the image is not one of livestick's: it is written as it is, and does not grow";
-        warnings.push(text.to_owned());
+    if image.volume_end_bytes.is_none() {
+        warnings.push(FOREIGN.to_owned());
     }
     let mut written = WrittenSticks {
         image: match &settings.image {
@@ -87,40 +88,72 @@ pub fn write(settings: &Write, bars: &Bars) -> Result<WrittenSticks, Failure> {
         .iter()
         .map(target::claim)
         .collect::<Result<Vec<_>, _>>()?;
-    let progress: Vec<_> = targets
-        .iter()
-        .map(|target| bars.add(target.name()))
-        .collect();
     let start = Instant::now();
-    let destinations = claimed.into_iter().zip(&progress);
-    let destinations = destinations.map(|(medium, progress)| Destination { medium, progress });
-    let Copied {
-        image_bytes,
-        sticks,
-    } = livestick_device::copy(
-        Image {
-            reader: &mut image.reader,
-            length_bytes: image.length_bytes,
-            least_bytes: image.volume_end_bytes.unwrap_or_default(),
-            grow: settings.grow && image.volume_end_bytes.is_some(),
-        },
-        destinations.collect(),
-    );
-    drop(progress);
+    let Transferred { copied, is_foreign } =
+        transfer(&mut image, settings.grow, &targets, claimed, bars);
     written.seconds = start.elapsed().as_secs_f64();
-    written.exit = exit(&sticks, bars.interrupted());
-    written.bytes = image_bytes.as_ref().ok().copied();
-    if let Err(error) = image_bytes {
+    written.exit = exit(&copied.sticks, bars.interrupted());
+    written.bytes = copied.image_bytes.as_ref().ok().copied();
+    if let Err(error) = copied.image_bytes {
         written
             .warnings
             .push(format!("the image cannot be read to its end: {error}"));
     }
-    let results = targets.iter().zip(sticks);
+    if is_foreign {
+        written.warnings.push(FOREIGN.to_owned());
+    }
+    let results = targets.iter().zip(copied.sticks);
     let results = results.map(|(target, result)| StickResult::new(target, result));
     written.sticks = results.collect();
     let unused = written.sticks.iter().filter_map(StickResult::unused);
     written.warnings.extend(unused);
     Ok(written)
+}
+
+const FOREIGN: &str = "the image is not one of livestick's: the stick holds the same, and nobody has looked whether \
+     that is whole";
+
+/// What became of the sticks, and of the image on the way.
+struct Transferred {
+    copied: Copied,
+    /// It has a volume such as livestick's, and no manifest.
+    is_foreign: bool,
+}
+
+fn transfer(
+    image: &mut Opened,
+    grow: bool,
+    targets: &[Target],
+    claimed: Vec<Claimed>,
+    bars: &Bars,
+) -> Transferred {
+    let progress: Vec<_> = targets
+        .iter()
+        .map(|target| bars.add(target.name()))
+        .collect();
+    let destinations = claimed.into_iter().zip(&progress);
+    let destinations = destinations.map(|(medium, progress)| Destination { medium, progress });
+    let has_volume = image.volume_end_bytes.is_some();
+    let is_foreign = AtomicBool::new(false);
+    let check = |medium: &dyn ReadAt, size_bytes: u64, progress: &dyn Progress| {
+        let is_ours = image::is_whole(medium, size_bytes, progress)?;
+        is_foreign.fetch_or(!is_ours, Ordering::Relaxed);
+        Ok(())
+    };
+    let copied = livestick_device::copy(
+        Image {
+            reader: &mut image.reader,
+            length_bytes: image.length_bytes,
+            least_bytes: image.volume_end_bytes.unwrap_or_default(),
+            grow: grow && has_volume,
+            check: has_volume.then_some(&check),
+        },
+        destinations.collect(),
+    );
+    Transferred {
+        copied,
+        is_foreign: is_foreign.into_inner(),
+    }
 }
 
 impl WrittenSticks {
@@ -266,7 +299,9 @@ fn exit(sticks: &[Result<Option<u64>, DeviceError>], interrupted: bool) -> Optio
     let unverified = |error: &DeviceError| {
         matches!(
             error,
-            DeviceError::Differs { .. } | DeviceError::Fake { .. }
+            DeviceError::Differs { .. }
+                | DeviceError::Fake { .. }
+                | DeviceError::ImageDamaged { .. }
         )
     };
     match errors.any(unverified) {
