@@ -5,6 +5,7 @@ use crate::VOLUME_START_LBA;
 use crate::format::{self, RawBootSector, RawMbr};
 use crate::geometry::{CLUSTERS_AT_LEAST, CLUSTERS_AT_MOST, FATS, FIRST_CLUSTER};
 use livestick_blockio::{Extent, ReadAt, SECTOR_BYTES};
+use std::io;
 use zerocopy::IntoBytes;
 
 /// What partition table and boot sector say of a volume.
@@ -47,7 +48,16 @@ impl BootRecord {
     pub(super) fn read(medium: &impl ReadAt) -> Result<Self, ReadError> {
         let mbr = sector(medium, 0, "partition table")?;
         let partition = partition(&mbr)?;
-        let boot_sector = sector(medium, partition.start_lba, "boot sector")?;
+        let boot_sector = sector(medium, partition.start_lba, "boot sector");
+        let boot_sector = boot_sector.map_err(|error| match error {
+            ReadError::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                ReadError::Damaged {
+                    part: "partition table",
+                    problem: "the volume begins behind the device's end",
+                }
+            }
+            error => error,
+        })?;
         let parameters = Parameters::parse(&boot_sector, &partition)?;
         Ok(Self {
             mbr,
@@ -236,4 +246,25 @@ fn partition(mbr: &[u8; 512]) -> Result<Extent, ReadError> {
         start_lba: first.start_lba.get().into(),
         length_sectors: first.length_sectors.get().into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Damage, and no fault of whoever reads: the medium gives all that it has.
+    #[test]
+    fn a_volume_behind_the_end_is_damage() {
+        let mut device = vec![0; 4096];
+        let entry = format::partition(VOLUME_START_LBA, 2048);
+        device[446..462].copy_from_slice(entry.as_bytes());
+        device[510..512].copy_from_slice(b"\x55\xaa");
+        device[457] |= 0x40;
+        let error = BootRecord::read(&&device[..]).unwrap_err();
+        let ReadError::Damaged { part, problem } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(part, "partition table");
+        assert!(problem.contains("behind the device's end"), "{problem}");
+    }
 }

@@ -76,12 +76,11 @@ pub fn verify(settings: &Verify, display: &Display) -> Result<Verified, Failure>
     let opened = match OpenedImage::open(&file) {
         Ok(opened) => opened,
         // Without these two nothing can be found; that is damage, and not a failure of ours.
-        Err(error @ ReadError::Damaged { .. }) => {
-            let problem = match is_blank(&file) {
-                true => format!("there is none: {BLANK}"),
-                false => error.to_string(),
-            };
-            verified.add("volume", problem);
+        Err(ReadError::Damaged { part, problem }) => {
+            match is_blank(&file) {
+                true => verified.add("volume", format!("there is none: {BLANK}")),
+                false => verified.add(part, problem.to_owned()),
+            }
             verified.stages = display.finish();
             return Ok(verified.judged());
         }
