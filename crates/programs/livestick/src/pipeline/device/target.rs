@@ -100,14 +100,21 @@ pub fn confirm(
     ));
     let answer = read_line(interrupted).context("cannot read the answer")?;
     let answer = answer.ok_or_else(Failure::nothing_written)?;
-    let words: Vec<_> = answer.split_whitespace().collect();
-    match words.join(" ") == names {
+    match is_meant(&answer, targets.iter().map(Target::name)) {
         true => Ok(()),
         false => Err(Failure::message(
             Exit::Refused,
             "that is not its name; nothing was written",
         )),
     }
+}
+
+/// Whether the answer names these disks, in this order, by name or by node.
+fn is_meant<'a>(answer: &str, names: impl Iterator<Item = &'a str>) -> bool {
+    let words = answer.split_whitespace();
+    words
+        .map(|word| word.strip_prefix("/dev/").unwrap_or(word))
+        .eq(names)
 }
 
 /// What is typed up to the end of a line; `None` where the work is to stop. A read would be restarted
@@ -180,4 +187,25 @@ fn description(disk: &Disk) -> String {
     words.push(content(disk));
     words.retain(|word| !word.is_empty());
     format!("{}: {}", disk.device.node().display(), words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_meant_by_its_name_or_node_alone() {
+        let is = |answer: &str| is_meant(answer, ["sdb", "sdc"].into_iter());
+        assert!(is("sdb sdc\n") && is(" /dev/sdb  sdc\n"));
+        for answer in [
+            "",
+            "sdb\n",
+            "sdc sdb\n",
+            "sdb sdc sdd\n",
+            "/dev//dev/sdb sdc",
+            "yes\n",
+        ] {
+            assert!(!is(answer), "{answer}");
+        }
+    }
 }
