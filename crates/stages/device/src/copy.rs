@@ -174,9 +174,12 @@ fn write<M: Medium>(
     progress.start("look", None);
     let stick = Stick::begin(medium)?;
     progress.start("write", expected.length_bytes);
-    let received_bytes = receive(&stick, messages, progress)?;
-    if received_bytes < expected.least_bytes {
-        return Err(DeviceError::ImageCutShort);
+    let (received_bytes, is_whole) = receive(&stick, messages, progress)?;
+    if !is_whole || received_bytes < expected.least_bytes {
+        return Err(DeviceError::ImageCutShort {
+            received_bytes,
+            needed_bytes,
+        });
     }
     let volume_bytes = match expected.grow {
         true => enlarge(&stick)?,
@@ -209,12 +212,12 @@ fn look<M: Medium>(
     }
 }
 
-/// Takes all that comes; says how much it was.
+/// Takes all that comes; says how much it was, and whether that was the end.
 fn receive<M: Medium>(
     stick: &Stick<M>,
     messages: &Receiver<Message>,
     progress: &dyn Progress,
-) -> Result<u64, DeviceError> {
+) -> Result<(u64, bool), DeviceError> {
     let mut received_bytes = 0;
     for message in messages {
         if progress.interrupted() {
@@ -226,12 +229,12 @@ fn receive<M: Medium>(
                 progress.advance(bytes.len() as u64);
                 received_bytes = offset + bytes.len() as u64;
             }
-            Message::End => return Ok(received_bytes),
+            Message::End => return Ok((received_bytes, true)),
         }
     }
     match progress.interrupted() {
         true => Err(DeviceError::Interrupted),
-        false => Err(DeviceError::ImageCutShort),
+        false => Ok((received_bytes, false)),
     }
 }
 
@@ -343,7 +346,10 @@ mod tests {
             }],
         );
         assert!(copied.image_bytes.is_err());
-        assert!(matches!(copied.sticks[0], Err(DeviceError::ImageCutShort)));
+        assert!(matches!(
+            copied.sticks[0],
+            Err(DeviceError::ImageCutShort { .. })
+        ));
         assert!(!stick.is_bootable());
     }
 
@@ -367,6 +373,10 @@ mod tests {
                 }],
             );
             assert_eq!(copied.sticks[0].is_ok(), is_whole);
+            if let Err(error) = &copied.sticks[0] {
+                let said = error.to_string();
+                assert!(said.contains("10485760 bytes of 10485761"), "{said}");
+            }
             assert_eq!(stick.is_bootable(), is_whole);
         }
     }

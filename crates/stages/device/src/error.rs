@@ -101,8 +101,13 @@ pub enum DeviceError {
         needed_bytes: u64,
     },
     /// The image ended early.
-    #[error("the image ended before its end")]
-    ImageCutShort,
+    #[error("the image ended before its end, after {received_bytes} bytes{}", of(*.needed_bytes))]
+    ImageCutShort {
+        /// How much of it came.
+        received_bytes: u64,
+        /// How much there must be, where that is known; else 0.
+        needed_bytes: u64,
+    },
     /// All of the image arrived, but it was not whole before.
     #[error("the image is damaged: {problem}")]
     ImageDamaged {
@@ -178,7 +183,7 @@ impl DeviceError {
                 "copy or download the image again, or build it anew; `livestick verify` names all that is \
                  damaged",
             ),
-            Self::ImageCutShort => Some("copy or download the image again: it is not whole"),
+            Self::ImageCutShort { .. } => Some("copy or download the image again: it is not whole"),
             Self::Grow { source } if has_gone(source) => Some(UNPLUGGED),
             Self::Grow { .. } => {
                 Some("check the image with `livestick verify`, or write it as it is with --no-grow")
@@ -202,6 +207,13 @@ impl DeviceError {
                 | Self::Plan { .. }
                 | Self::Finish { .. }
         )
+    }
+}
+
+fn of(needed_bytes: u64) -> String {
+    match needed_bytes {
+        0 => String::new(),
+        needed_bytes => format!(" of {needed_bytes} at least"),
     }
 }
 
