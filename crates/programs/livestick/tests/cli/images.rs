@@ -133,25 +133,16 @@ fn a_stick_that_is_too_small_becomes_none() {
     assert_fails(&refused, 3, &["take a larger stick"]);
     assert!(!disk.was_written());
     let packed = pack("zstd", &image, "zst");
-    for small in [
-        write_from(&packed, &disk),
-        run(&[
-            &[
-                "build",
-                root.path().to_str().unwrap(),
-                "-z",
-                "zstd:1",
-                "--yes",
-                "--to",
-            ][..],
-            &on(&disk),
-        ]
-        .concat()),
-    ] {
-        assert_fails(&small, 1, &["take a larger stick", "boots nowhere"]);
-        assert!(disk.read(0, 512) == [0; 512]);
-        assert_fails(&run(&["verify", &disk.device]), 4, &["is damaged"]);
-    }
+    // How long it gets is in its first sector.
+    let refused = write_from(&packed, &disk);
+    assert_fails(&refused, 3, &["take a larger stick"]);
+    assert!(!disk.was_written());
+    let source = root.path().to_str().unwrap();
+    let build = ["build", source, "-z", "zstd:1", "--yes", "--to"];
+    let small = run(&[&build[..], &on(&disk)].concat());
+    assert_fails(&small, 1, &["take a larger stick", "boots nowhere"]);
+    assert!(disk.read(0, 512) == [0; 512]);
+    assert_fails(&run(&["verify", &disk.device]), 4, &["is damaged"]);
 }
 
 #[test]
@@ -164,6 +155,10 @@ fn one_stick_that_fails_stops_no_other_and_the_table_says_which() {
     let (Some(good), Some(small)) = (disk("good", 700 * MIB), disk("small", 64 * MIB)) else {
         return;
     };
+    // Its partition begins where livestick's do not: nobody knows how long it gets.
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[447] ^= 1;
+    fs::write(&image, &bytes).unwrap();
     let packed = pack("zstd", &image, "zst");
     let packed = packed.to_str().unwrap();
     let words = [&["write", "--yes", packed][..], &on(&small), &on(&good)].concat();
@@ -178,6 +173,6 @@ fn one_stick_that_fails_stops_no_other_and_the_table_says_which() {
         let row = |line: &&str| line.starts_with(&disk.device) && line.contains(state);
         assert_eq!(said.lines().filter(row).count(), 1, "{said}");
     }
-    succeeds(&["verify", &good.device]);
+    assert!(good.read(0, bytes.len()) == bytes);
     assert!(small.read(0, 512) == [0; 512]);
 }
